@@ -1,0 +1,11 @@
+"""Differentiable optimal transport for temporal segmentation."""
+
+from otseg import costs, priors, solvers
+from otseg.doors import gromov_ot, sinkhorn
+from otseg.problem import Problem
+from otseg.result import OTResult
+from otseg.solve import solve
+from otseg.types import Batch, Prior
+
+__version__ = "0.1.0.dev0"
+__all__ = ["Batch", "OTResult", "Prior", "Problem", "costs", "gromov_ot", "priors", "sinkhorn", "solve", "solvers"]

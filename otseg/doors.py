@@ -1,0 +1,153 @@
+"""The named doors of the library: thin compositions of problem, priors and solver."""
+
+import math
+from typing import Any
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from otseg import checks
+from otseg.priors import LinearOrder, TemporalSmoothness
+from otseg.result import OTResult
+from otseg.solve import solve
+from otseg.solvers import mirror_descent, published_mirror_descent
+from otseg.solvers import sinkhorn as sinkhorn_solver
+from otseg.types import GradMode, PerProblem, Potentials, Prior, Protocol_
+
+
+def sinkhorn(
+    cost: Float[Tensor, "B N K"],
+    a: Float[Tensor, "#B N"] | Float[Tensor, " N"] | None = None,
+    b: Float[Tensor, "#B K"] | Float[Tensor, " K"] | None = None,
+    *,
+    epsilon: PerProblem,
+    rho_a: PerProblem = math.inf,
+    rho_b: PerProblem = math.inf,
+    mask: Bool[Tensor, "B N"] | None = None,
+    max_iter: int = 1000,
+    tol: float | None = 1e-4,
+    init: Potentials | OTResult | None = None,
+    grad: GradMode = "unroll",
+) -> OTResult:
+    """Entropic optimal transport between frames and actions: balanced, unbalanced or semi-relaxed, batched, masked.
+
+    :func:`otseg.solve` with :func:`otseg.solvers.sinkhorn`, where the mathematics, every option and the report of
+    convergence are documented.
+
+    Args:
+        cost: Cost of assigning each frame to each action.
+        a: Mass of every frame; uniform over real frames if ``None``.
+        b: Mass of every action; uniform if ``None``.
+        epsilon: Weight of the entropy, in units of the cost; one value, or one per problem ``(B,)``.
+        rho_a: Weight of the frame marginal's penalty; ``inf``: exact, 0: free.
+        rho_b: Weight of the action marginal's penalty.
+        mask: True on real frames.
+        max_iter: Largest number of sweeps.
+        tol: Stop below this error, tested every 10 sweeps; ``None`` runs all sweeps.
+        init: Potentials or a result to start from.
+        grad: How the result is differentiated, see :mod:`otseg.solvers.gradients`.
+
+    Example:
+        >>> result = otseg.sinkhorn(torch.rand(2, 6, 3), epsilon=0.1)
+        >>> torch.allclose(result.marginal_a, torch.full((2, 6), 1 / 6))
+        True
+    """
+    return solve(
+        cost, a, b, epsilon=epsilon, rho_a=rho_a, rho_b=rho_b, mask=mask,
+        solver=sinkhorn_solver, max_iter=max_iter, tol=tol, init=init, grad=grad,
+    )  # fmt: skip
+
+
+def gromov_ot(
+    cost: Float[Tensor, "B N K"],
+    a: Float[Tensor, "#B N"] | Float[Tensor, " N"] | None = None,
+    b: Float[Tensor, "#B K"] | Float[Tensor, " K"] | None = None,
+    *,
+    epsilon: PerProblem,
+    alpha: PerProblem,
+    radius: float,
+    order: PerProblem = 0.0,
+    rho_a: PerProblem = math.inf,
+    rho_b: PerProblem = math.inf,
+    mask: Bool[Tensor, "B N"] | None = None,
+    max_iter: int = 25,
+    step: PerProblem | None = None,
+    tol: float | None = None,
+    inner_iter: int | None = None,
+    init: Tensor | OTResult | None = None,
+    grad: GradMode = "unroll",
+    protocol: Protocol_ = "default",
+) -> OTResult:
+    r"""Fused Gromov-Wasserstein transport with a temporal window: the problem of ASOT.
+
+    .. math::
+
+        \min_P \tfrac{\alpha}{2} \langle C^v P C^a, P \rangle + (1 - \alpha) \langle C + \mathrm{order}\, D, P \rangle
+        + \varepsilon\,\mathrm{KL}(P \mid a b^\top) + \rho_a \mathrm{KL}(P 1 \mid a) + \rho_b \mathrm{KL}(P^\top 1 \mid b)
+
+    :func:`otseg.solve` with the cost times ``1 - alpha``, the priors
+    :class:`~otseg.priors.TemporalSmoothness` ``(alpha, radius)`` and, where ``order`` is not 0,
+    :class:`~otseg.priors.LinearOrder` ``((1 - alpha) order)``, and :func:`otseg.solvers.mirror_descent`.
+
+    Args:
+        cost: Cost of assigning each frame to each action.
+        a: Mass of every frame; uniform over real frames if ``None``.
+        b: Mass of every action; uniform if ``None``.
+        epsilon: Weight of the entropy, in units of the cost; one value, or one per problem ``(B,)``.
+        alpha: Share of the Gromov term, in [0, 1].
+        radius: Window to each side: a float is a fraction of the sequence's own length, an int is frames.
+        order: Weight of the order prior (ASOT's rho), at least 0.
+        rho_a: Weight of the frame marginal's penalty; ``inf``: exact (ASOT's case).
+        rho_b: Weight of the action marginal's penalty (ASOT's lambda).
+        mask: True on real frames.
+        max_iter: Largest number of iterations.
+        step: Fixed step, see the solver; safeguarded if ``None``.
+        tol: Stop below this error, tested every 10 iterations; ``None`` runs all iterations.
+        inner_iter: Sinkhorn rounds per iteration where they are needed; the solver's own default if ``None``.
+        init: Plan or result to start from.
+        grad: How the result is differentiated, see :mod:`otseg.solvers.gradients`.
+        protocol: ``"published"`` reproduces the released code: window and height from the padded length, order prior
+            from index 0, and :func:`otseg.solvers.published_mirror_descent` with its step (``tol`` and ``init`` are
+            then refused).
+
+    Note:
+        The objective halves the Gromov term, which is what the published iteration descends; its printed objective
+        halves the linear term as well.
+
+    Example:
+        >>> cost = torch.rand(1, 100, 5)
+        >>> result = otseg.gromov_ot(cost, epsilon=0.05, alpha=0.5, radius=0.05, rho_b=0.1)
+        >>> torch.allclose(result.marginal_a, torch.full((1, 100), 0.01))
+        True
+
+    References:
+        :cite:`xu2024asot`, Eq. 8 and Algorithm 1.
+    """
+    _check_alpha(alpha)
+    checks.tensor("cost", cost, "B N K")
+    share = 1 - (alpha.to(cost)[:, None, None] if isinstance(alpha, Tensor) else alpha)
+    priors: list[Prior] = [TemporalSmoothness(alpha, radius, protocol)]
+    if isinstance(order, Tensor) or order != 0:
+        priors.append(LinearOrder((1 - alpha) * order, protocol))
+    options: dict[str, Any] = {"max_iter": max_iter, "step": step, "grad": grad}
+    if inner_iter is not None:
+        options["inner_iter"] = inner_iter
+    published = protocol == "published"
+    if published:
+        for name, value in (("tol", tol), ("init", init)):
+            checks.require(value is None, name, "None where protocol='published'", checks.describe(value))
+    else:
+        options |= {"tol": tol, "init": init}
+    return solve(
+        share * cost, a, b, epsilon=epsilon, rho_a=rho_a, rho_b=rho_b, mask=mask, priors=priors,
+        solver=published_mirror_descent if published else mirror_descent, **options,
+    )  # fmt: skip
+
+
+def _check_alpha(alpha: PerProblem) -> None:
+    if isinstance(alpha, Tensor):
+        checks.tensor("alpha", alpha, "B")
+        inside = not checks.readable(alpha) or bool(((alpha >= 0) & (alpha <= 1)).all())
+        checks.require(inside, "alpha", "in [0, 1]", alpha.tolist() if not inside else "")
+    else:
+        checks.number("alpha", alpha, 0, 1)

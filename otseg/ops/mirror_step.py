@@ -1,0 +1,42 @@
+"""One fused mirror-descent update of a plan, with its rows projected on their marginal."""
+
+import torch
+from torch import Tensor
+
+
+def mirror_step(
+    log_density: Tensor,
+    gradient: Tensor,
+    keep: Tensor,
+    step: Tensor,
+    a: Tensor,
+    log_b: Tensor,
+    tau_a: Tensor,
+) -> tuple[Tensor, Tensor]:
+    r"""``M = keep M - step G``, then a constant per row so that ``P = a b exp(M)`` has its marginal.
+
+    With ``R = sum_k b_k exp(M_k)`` of the unprojected row, the constant is ``-tau_a log R``: rows of an exact marginal
+    (``tau_a = 1``) sum to ``a``, relaxed rows (``tau_a < 1``) meet the optimality condition of their penalty.
+    One exponential per entry. Frames with ``a = 0`` and actions with ``b = 0`` get no mass and finite densities.
+
+    Args:
+        log_density: ``M``, the log of ``P / (a b)``, ``(B, N, K)``, finite; fastest with frames contiguous.
+        gradient: ``G``, ``(B, N, K)``, finite.
+        keep: ``(B,)``, factor of the old log density.
+        step: ``(B,)``, factor of the gradient.
+        a: ``(B, N)``.
+        log_b: ``(B, K)``, minus infinity where the mass is 0.
+        tau_a: ``(B,)``, damping of the rows.
+
+    Returns:
+        The new ``M`` and the new plan ``P``.
+    """
+    moved = keep[:, None, None] * log_density - step[:, None, None] * gradient
+    weighted = moved + log_b[:, None]
+    peak = weighted.detach().amax(dim=2, keepdim=True)  # finite: some action has mass
+    plan = (weighted - peak).exp()
+    row = plan.sum(dim=2, keepdim=True)  # at least 1
+    log_row = row.log() + peak
+    tau = tau_a[:, None, None]
+    plan = plan * (a.unsqueeze(2) * ((1 - tau) * log_row).exp() / row)
+    return moved - tau * log_row, plan

@@ -1,0 +1,100 @@
+"""Neighboring frames share an action: banded Gromov-Wasserstein, the structure of ASOT."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from otseg import checks
+from otseg.ops.band import band_sum
+from otseg.priors._terms import check_weight, per_problem
+from otseg.types import PerProblem, Protocol_
+
+
+@dataclass(frozen=True, eq=False)
+class TemporalSmoothness:
+    r"""Cost of frames that are near in time and differ in action.
+
+    .. math::
+
+        E(P) = \frac{w}{2} \langle C^v P C^a, P \rangle, \qquad
+        C^v_{ij} = \frac{n}{r}\,[0 < |i - j| \le r], \qquad C^a_{kl} = [k \ne l]
+
+    with :math:`n` the real frames of the sequence and :math:`r` the window in frames: half the Gromov-Wasserstein term
+    of ASOT, so that its gradient is :math:`w\, C^v P C^a`. Both cost O(BNK) whatever the radius.
+
+    Args:
+        weight: Factor :math:`w`, at least 0; one value, or one per problem ``(B,)``.
+        radius: Reach of the window to each side. A float in (0, 1] is a fraction of the sequence's own length, at
+            least one frame (:math:`r = \max(1, \lfloor n \cdot \mathrm{radius} \rfloor)`); an int is frames. The
+            window is never longer than the sequence.
+        protocol: ``"published"`` uses a window of ``int(N radius)`` frames and the height ``1 / radius``, with ``N``
+            the padded length, as the released code does.
+
+    Note:
+        ``protocol="published"`` depends on padding, and is silently off where ``N radius < 1``.
+
+    Example:
+        >>> prior = TemporalSmoothness(weight=1.0, radius=1)
+        >>> mask = torch.ones(1, 4, dtype=torch.bool)
+        >>> alternating = torch.tensor([[[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]]]) / 4
+        >>> constant = torch.tensor([[[1.0, 0.0]] * 4]) / 4
+        >>> prior.energy_and_grad(alternating, mask)[0], prior.energy_and_grad(constant, mask)[0]
+        (tensor([0.7500]), tensor([0.]))
+
+    References:
+        :cite:`xu2024asot`, Eq. 5-7.
+    """
+
+    weight: PerProblem
+    radius: float
+    protocol: Protocol_ = "default"
+
+    def __post_init__(self) -> None:
+        check_weight(self.weight)
+        checks.choice("protocol", self.protocol, ("default", "published"))
+        if isinstance(self.radius, int):
+            fix = "An int is a number of frames; write 0.04 for 4 % of the sequence."
+            checks.number("radius", self.radius, 1, integer=True, fix=fix)
+            published = self.protocol == "published"
+            checks.require(not published, "radius", "a fraction where protocol='published'", self.radius)
+        else:
+            fix = "A float is a fraction of the sequence; write 5 for five frames."
+            checks.number("radius", self.radius, 0, 1, open_low=True, fix=fix)
+
+    @property
+    def linear(self) -> bool:
+        """False: the gradient depends on the plan."""
+        return False
+
+    def energy_and_grad(
+        self, plan: Float[Tensor, "B N K"], mask: Bool[Tensor, "B N"]
+    ) -> tuple[Float[Tensor, " B"], Float[Tensor, "B N K"]]:
+        """Energy and its gradient ``w C^v P C^a``; O(BNK)."""
+        if not (checks.readable(mask) and bool(mask.all())):
+            plan = plan * mask.unsqueeze(2)
+        half_width, height = self.window(mask)
+        scale = per_problem(self.weight, plan) * height.to(plan.dtype)[:, None, None] * mask.unsqueeze(2)
+        near = band_sum(plan, half_width)
+        grad = scale * (near.sum(dim=2, keepdim=True) - near)  # x C^a = (sum over actions) - x
+        return (grad * plan).sum(dim=(1, 2)) / 2, grad
+
+    def smoothness(self, a: Float[Tensor, "B N"], mask: Bool[Tensor, "B N"]) -> Float[Tensor, " B"]:
+        """``w max_i (C^v a)_i``, at most ``2 w`` for equal frames of total mass 1."""
+        half_width, height = self.window(mask)
+        mass = band_sum(a.unsqueeze(2), half_width).squeeze(2).amax(dim=1)
+        return per_problem(self.weight, a).reshape(-1) * height.to(a.dtype) * mass
+
+    def window(self, mask: Bool[Tensor, "B N"]) -> tuple[Int[Tensor, " B"], Float[Tensor, " B"]]:
+        """Frames to each side, ``(B,)`` int64, and the height of the window, ``(B,)`` float64."""
+        published = self.protocol == "published"
+        length = torch.full_like(mask[:, 0], mask.shape[1], dtype=torch.int64) if published else mask.sum(dim=1)
+        if isinstance(self.radius, int):
+            reach = torch.full_like(length, self.radius)
+        else:
+            reach = (length * torch.tensor(self.radius, dtype=torch.float64)).floor().long()
+        if published:
+            return reach, torch.full_like(length, 1 / self.radius, dtype=torch.float64)
+        reach = torch.minimum(reach.clamp(min=1), length)
+        return reach, length.double() / reach

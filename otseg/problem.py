@@ -1,0 +1,193 @@
+"""The transport problem: what to solve, checked once, at its door."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from otseg import checks
+from otseg.types import PerProblem, Prior
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    r"""A batch of regularized transport problems between ``N`` frames and ``K`` actions.
+
+    .. math::
+
+        \min_P \; \langle C, P\rangle + \textstyle\sum_i \mathrm{prior}_i(P) + \varepsilon\,\mathrm{KL}(P \mid a b^\top)
+        + \rho_a \mathrm{KL}(P 1 \mid a) + \rho_b \mathrm{KL}(P^\top 1 \mid b)
+
+    ``rho = inf`` makes a marginal exact, ``rho = 0`` leaves it free. Build it with :meth:`make`, which fills in
+    defaults and refuses what cannot be solved; the constructor itself checks nothing.
+
+    Attributes:
+        cost: Cost of assigning a frame to an action; 0 on masked frames.
+        a: Mass of every frame; 0 on masked frames.
+        b: Mass of every action.
+        mask: True on real frames.
+        epsilon: Weight of the entropy, in units of the cost.
+        rho_a: Weight of the frame marginal's penalty, in units of the cost.
+        rho_b: Weight of the action marginal's penalty, in units of the cost.
+        priors: Energies added to the cost.
+    """
+
+    cost: Float[Tensor, "B N K"]
+    a: Float[Tensor, "B N"]
+    b: Float[Tensor, "B K"]
+    mask: Bool[Tensor, "B N"]
+    epsilon: Float[Tensor, " B"]
+    rho_a: Float[Tensor, " B"]
+    rho_b: Float[Tensor, " B"]
+    priors: tuple[Prior, ...] = ()
+
+    @classmethod
+    def make(
+        cls,
+        cost: Float[Tensor, "B N K"],
+        a: Float[Tensor, "#B N"] | Float[Tensor, " N"] | None = None,
+        b: Float[Tensor, "#B K"] | Float[Tensor, " K"] | None = None,
+        *,
+        epsilon: PerProblem,
+        rho_a: PerProblem = math.inf,
+        rho_b: PerProblem = math.inf,
+        mask: Bool[Tensor, "B N"] | None = None,
+        priors: Sequence[Prior] = (),
+    ) -> "Problem":
+        """Check the arguments and fill in the defaults.
+
+        Args:
+            cost: Cost of assigning each frame to each action, finite on real frames. Half precision is computed in
+                float32.
+            a: Mass of every frame, at least 0, and 0 on masked frames; one over the number of real frames if
+                ``None``. ``(N,)`` is shared by the batch.
+            b: Mass of every action, at least 0; equal shares of the mass of ``a`` if ``None``.
+            epsilon: Weight of the entropy, above 0; one value, or one per problem.
+            rho_a: Weight of the frame marginal's penalty, at least 0; ``inf`` makes it exact.
+            rho_b: The same for actions.
+            mask: True on real frames, at least one per sequence; all frames if ``None``.
+            priors: Objects with the methods of :class:`otseg.types.Prior`.
+
+        Raises:
+            TypeError: If an argument has the wrong type or dtype.
+            ValueError: If a shape, a device or a value is wrong; the message names the argument and the fix.
+
+        Example:
+            >>> problem = Problem.make(torch.rand(2, 5, 3), epsilon=0.1, rho_b=torch.tensor([0.5, 1.0]))
+            >>> problem.a.sum(dim=1)
+            tensor([1., 1.])
+        """
+        cost = checks.tensor("cost", cost, "B N K")
+        if cost.dtype not in (torch.float32, torch.float64):
+            cost = cost.float()
+        sizes = "B, N, K"
+        fix = f"Every sequence needs a frame and every problem an action ({sizes})."
+        checks.require(min(cost.shape[1:]) > 0, "cost", "non-empty", checks.describe(cost), fix)
+        mask = _mask(mask, cost)
+        checks.finite("cost", cost, mask.unsqueeze(2))
+        cost = cost.masked_fill(~mask.unsqueeze(2), 0)
+        a = mask.to(cost.dtype) / mask.sum(dim=1, keepdim=True) if a is None else _marginal("a", a, cost, cost.shape[1])
+        if checks.readable(a) and bool((a * ~mask).any()):
+            checks.fail("a", "0 on masked frames", "mass on a masked frame", "Multiply it by the mask and rescale it.")
+        if b is None:
+            b = (a.sum(dim=1, keepdim=True) / cost.shape[2]).expand(-1, cost.shape[2])
+        else:
+            b = _marginal("b", b, cost, cost.shape[2])
+        rho_a, rho_b = _per_problem("rho_a", rho_a, cost), _per_problem("rho_b", rho_b, cost)
+        _same_mass(a, b, torch.isinf(rho_a) & torch.isinf(rho_b))
+        for i, prior in enumerate(priors):
+            got, name = checks.describe(prior), f"priors[{i}]"
+            checks.require(isinstance(prior, Prior), name, "a Prior (see otseg.types.Prior)", got, "", TypeError)
+        return cls(cost, a, b, mask, _per_problem("epsilon", epsilon, cost, positive=True), rho_a, rho_b, tuple(priors))
+
+    @property
+    def linear_cost(self) -> Float[Tensor, "B N K"]:
+        """The cost with every linear prior folded in."""
+        cost = self.cost
+        for prior in self.priors:
+            if prior.linear:
+                cost = cost + prior.energy_and_grad(self.cost, self.mask)[1]
+        return cost
+
+    @property
+    def curved_priors(self) -> tuple[Prior, ...]:
+        """The priors that are not linear in the plan."""
+        return tuple(prior for prior in self.priors if not prior.linear)
+
+    @property
+    def tau_a(self) -> Float[Tensor, " B"]:
+        """Damping of the frame side, ``1 / (1 + epsilon / rho_a)``: 1 where exact, 0 where free."""
+        return 1 / (1 + self.epsilon / self.rho_a)
+
+    @property
+    def tau_b(self) -> Float[Tensor, " B"]:
+        """Damping of the action side, ``1 / (1 + epsilon / rho_b)``: 1 where exact, 0 where free."""
+        return 1 / (1 + self.epsilon / self.rho_b)
+
+
+def _mask(mask: Tensor | None, cost: Tensor) -> Tensor:
+    if mask is None:
+        return torch.ones(cost.shape[:2], dtype=torch.bool, device=cost.device)
+    is_mask = isinstance(mask, Tensor) and mask.dtype == torch.bool
+    fix = "Convert it with mask.bool(); True marks real frames."
+    checks.require(is_mask, "mask", "a boolean tensor of shape (B, N)", checks.describe(mask), fix, TypeError)
+    checks.shape("mask", mask, tuple(cost.shape[:2]), "(B, N)")
+    on = f"on the device of `cost` ({cost.device})"
+    checks.require(mask.device == cost.device, "mask", on, checks.describe(mask), "Move it with mask.to(cost.device).")
+    if checks.readable(mask):
+        empty = (~mask.any(dim=1)).nonzero().flatten().tolist()
+        checks.require(not empty, "mask", "True on a frame of every sequence", f"none in sequences {empty}")
+    return mask
+
+
+def _marginal(name: str, value: Tensor, cost: Tensor, size: int) -> Tensor:
+    checks.require(isinstance(value, Tensor), name, "a tensor", checks.describe(value), "", TypeError)
+    if value.dim() == 1:
+        value = value.unsqueeze(0)
+    value = checks.tensor(name, value, "B N" if name == "a" else "B K")
+    if value.dtype not in (torch.float32, torch.float64):
+        value = value.float()
+    checks.like(name, value, "cost", cost)
+    if value.shape[0] == 1:
+        value = value.expand(cost.shape[0], -1)
+    checks.shape(name, value, (cost.shape[0], size), "(B, N)" if name == "a" else "(B, K)")
+    checks.finite(name, value)
+    if checks.readable(value) and value.numel():
+        checks.require(bool((value >= 0).all()), name, "at least 0", f"a smallest entry of {float(value.min())}")
+        positive = bool((value.sum(dim=1) > 0).all())
+        checks.require(positive, name, "of positive total mass", "a problem whose mass is 0")
+    return value
+
+
+def _same_mass(a: Tensor, b: Tensor, balanced: Tensor) -> None:
+    if not (checks.readable(a) and checks.readable(b)):
+        return
+    mass_a, mass_b = a.sum(dim=1), b.sum(dim=1)
+    wrong = (balanced & ((mass_a - mass_b).abs() > 1e-4 * mass_a)).nonzero().flatten().tolist()
+    if wrong:
+        got = f"{float(mass_b[wrong[0]]):.6g} against {float(mass_a[wrong[0]]):.6g} in problem {wrong[0]}"
+        fix = "Rescale one of them, or relax a marginal with a finite rho_a or rho_b."
+        checks.fail("b", "of the same total mass as `a` where both marginals are exact", got, fix)
+
+
+def _per_problem(name: str, value: PerProblem, cost: Tensor, *, positive: bool = False) -> Tensor:
+    bound = "above 0 and finite" if positive else "at least 0 (inf: exact marginal)"
+    if not isinstance(value, Tensor):
+        numeric = isinstance(value, (int, float)) and not isinstance(value, bool)
+        checks.require(numeric, name, "a number or a tensor of shape (B,)", checks.describe(value), "", TypeError)
+        ok = 0 < value < math.inf if positive else value >= 0
+        checks.require(ok, name, bound, value)
+        return torch.full(cost.shape[:1], value, dtype=cost.dtype, device=cost.device)
+    if value.dim() == 0:
+        value = value.expand(cost.shape[0])
+    value = checks.tensor(name, value, "B")
+    checks.shape(name, value, tuple(cost.shape[:1]), "(B,)")
+    on = f"on the device of `cost` ({cost.device})"
+    checks.require(value.device == cost.device, name, on, checks.describe(value), f"Move it with {name}.to(cost.device).")
+    if checks.readable(value) and value.numel():
+        ok = bool(((value > 0) & torch.isfinite(value)).all() if positive else (value >= 0).all())
+        checks.require(ok, name, bound, value.tolist())
+    return value.to(cost.dtype)

@@ -1,0 +1,8 @@
+"""Solvers: functions from a problem to a result."""
+
+from otseg.solvers.annealing import annealed
+from otseg.solvers.mirror_descent import mirror_descent
+from otseg.solvers.published import published_mirror_descent
+from otseg.solvers.sinkhorn import sinkhorn
+
+__all__ = ["annealed", "mirror_descent", "published_mirror_descent", "sinkhorn"]

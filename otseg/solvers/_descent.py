@@ -1,0 +1,161 @@
+"""What mirror descent needs to know of a problem: objective, gradient, proposal and optimality of a plan."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from otseg.checks import readable
+from otseg.ops.divergence import kl, log_weight
+from otseg.ops.mirror_step import mirror_step
+from otseg.ops.sinkhorn import damping, sinkhorn_sweeps
+from otseg.ops.softmin import softmin
+from otseg.problem import Problem
+
+#: An action penalty above this multiple of the priors' curvature is kept exactly instead of linearized.
+KEEP_ABOVE = 4.0
+
+
+def frames_contiguous(x: Tensor) -> Tensor:
+    """``(B, N, K)`` with frames contiguous in memory: actions are few, so loops over frames are the long ones."""
+    return x.transpose(1, 2).contiguous().transpose(1, 2)
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """A plan with all that the next step needs."""
+
+    log_density: Tensor  # M = log P / (a b), (B, N, K)
+    plan: Tensor  # (B, N, K)
+    gradient: Tensor  # of all that is linearized, (B, N, K)
+    objective: Tensor  # (B,)
+    multiplier: Tensor  # potential of a kept action marginal in units of the cost, 0 elsewhere, (B, K)
+
+    def where(self, chosen: Tensor, other: "Point") -> "Point":
+        """This point in the chosen problems, another one elsewhere."""
+        if readable(chosen):
+            if bool(chosen.all()):
+                return self
+            if not bool(chosen.any()):
+                return other
+        column, entry = chosen[:, None], chosen[:, None, None]
+        return Point(
+            torch.where(entry, self.log_density, other.log_density),
+            torch.where(entry, self.plan, other.plan),
+            torch.where(entry, self.gradient, other.gradient),
+            torch.where(chosen, self.objective, other.objective),
+            torch.where(column, self.multiplier, other.multiplier),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Descent:
+    """A problem prepared for mirror descent: which terms are linearized and which are kept.
+
+    ``linear_rho`` weighs an action penalty that is linearized, ``kept_rho`` one that is kept (0: none). Exactly one
+    of them is not 0, unless the marginal is free.
+    """
+
+    problem: Problem
+    cost: Tensor
+    log_b: Tensor
+    smoothness: Tensor
+    linear_rho: Tensor
+    kept_rho: Tensor
+    any_kept: bool
+    violation_weight: Tensor
+    inner_iter: int
+
+    @classmethod
+    def of(cls, problem: Problem, inner_iter: int) -> "Descent":
+        """Prepare a problem."""
+        cost = frames_contiguous(problem.linear_cost)
+        curvature = torch.zeros_like(problem.epsilon)
+        for prior in problem.curved_priors:
+            curvature = curvature + prior.smoothness(problem.a, problem.mask).detach()
+        rho = problem.rho_b
+        kept = torch.isinf(rho) | (rho > KEEP_ABOVE * curvature)
+        zero = torch.zeros_like(rho)
+        linear_rho, kept_rho = torch.where(kept, zero, rho), torch.where(kept, rho, zero)
+        real = problem.mask.unsqueeze(2)
+        # Exact penalty of a violated exact marginal: no multiplier exceeds the range of the cost and of the priors.
+        width = cost.detach().masked_fill(~real, -torch.inf).amax(dim=(1, 2))
+        width = width - cost.detach().masked_fill(~real, torch.inf).amin(dim=(1, 2)) + 2 * curvature
+        violation_weight = torch.where(torch.isinf(kept_rho), width, zero)
+        smoothness = curvature + linear_rho.detach()
+        any_kept = bool(kept.any()) if readable(kept) else True
+        log_b = log_weight(problem.b)
+        return cls(
+            problem, cost, log_b, smoothness, linear_rho, kept_rho, any_kept, violation_weight, inner_iter
+        )
+
+    def point(self, log_density: Tensor, multiplier: Tensor | None, plan: Tensor | None = None) -> Point:
+        """Objective and gradient at a plan that is given by its log density."""
+        problem, epsilon = self.problem, self.problem.epsilon
+        a, b = problem.a, problem.b
+        if plan is None:
+            plan = (log_density + log_weight(a).unsqueeze(2) + self.log_b.unsqueeze(1)).exp()
+        if multiplier is None:
+            multiplier = torch.zeros_like(b)
+        row, column = plan.sum(dim=2), plan.sum(dim=1)
+        entropy = (plan * log_density).sum(dim=(1, 2)) - row.sum(dim=1) + a.sum(dim=1) * b.sum(dim=1)
+        objective = (plan * self.cost).sum(dim=(1, 2)) + epsilon * entropy
+        gradient = self.cost
+        for prior in problem.curved_priors:
+            energy, slope = prior.energy_and_grad(plan, problem.mask)
+            objective, gradient = objective + energy, gradient + slope
+        # A column whose mass underflowed gets the steepest slope that the dtype can say, not an infinite one.
+        tiny = torch.finfo(column.dtype).tiny
+        positive = b > 0
+        slope = torch.where(positive, column.clamp(min=tiny).log() - torch.where(positive, b, 1).log(), 0)
+        gradient = gradient + (self.linear_rho[:, None] * slope).unsqueeze(1)
+        finite_a, finite_b = (torch.where(torch.isinf(rho), 0, rho) for rho in (problem.rho_a, problem.rho_b))
+        objective = objective + finite_b * kl(column, b) + finite_a * kl(row, a)
+        objective = objective + self.violation_weight * (column - b).abs().sum(dim=1)
+        return Point(log_density, plan, gradient, objective, multiplier)
+
+    def propose(self, point: Point, step: Tensor) -> Point:
+        """The minimizer of the linearized objective plus ``KL(X | P) / step``."""
+        problem = self.problem
+        scale = problem.epsilon + 1 / step  # weight of all entropies of the subproblem
+        keep, move = 1 / (step * scale), 1 / scale
+        if not self.any_kept:
+            tau_a = damping(problem.rho_a / scale)
+            density, plan = mirror_step(
+                point.log_density, point.gradient, keep, move, problem.a, self.log_b, tau_a
+            )
+            return self.point(density, None, plan)
+        score = keep[:, None, None] * point.log_density - move[:, None, None] * point.gradient
+        density, multiplier = self._balance(score, point.multiplier, scale)
+        return self.point(density, multiplier)
+
+    def _balance(self, score: Tensor, multiplier: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+        """Meet both sides of a subproblem by Sinkhorn sweeps, starting from the last multiplier."""
+        problem = self.problem
+        strength_a, strength_b = problem.rho_a / scale, self.kept_rho / scale
+        f = damping(strength_a)[:, None] * softmin(score, multiplier / scale[:, None], self.log_b, 2)
+        f, g, _, _ = sinkhorn_sweeps(
+            score, problem.a, problem.b, strength_a, strength_b, f, self.inner_iter, None, True
+        )
+        return score + f.unsqueeze(2) + g.unsqueeze(1), g * scale[:, None]
+
+    @torch.no_grad()
+    def error(self, point: Point) -> Tensor:
+        """L1 distance between a plan and its best response, plus the violation of a kept marginal; ``(B,)``."""
+        problem, epsilon = self.problem, self.problem.epsilon
+        mass = problem.a.sum(dim=1)
+        shifted = self.log_b + point.multiplier / epsilon[:, None]
+        tau_a = damping(problem.rho_a / epsilon)
+        _, best = mirror_step(
+            torch.zeros_like(point.gradient),
+            point.gradient,
+            torch.zeros_like(epsilon),
+            1 / epsilon,
+            problem.a,
+            shifted,
+            tau_a,
+        )
+        error = (best - point.plan).abs().sum(dim=(1, 2)) / mass
+        target = problem.b * (-point.multiplier / self.kept_rho[:, None]).clamp(max=80).exp()
+        gap = (point.plan.sum(dim=1) - target).abs().sum(dim=1) / mass
+        return error + torch.where(self.kept_rho > 0, gap, 0)
