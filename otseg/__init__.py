@@ -8,4 +8,15 @@ from otseg.solve import solve
 from otseg.types import Batch, Prior
 
 __version__ = "0.1.0.dev0"
-__all__ = ["Batch", "OTResult", "Prior", "Problem", "costs", "gromov_ot", "priors", "sinkhorn", "solve", "solvers"]
+__all__ = [
+    "Batch",
+    "OTResult",
+    "Prior",
+    "Problem",
+    "costs",
+    "gromov_ot",
+    "priors",
+    "sinkhorn",
+    "solve",
+    "solvers",
+]

@@ -101,7 +101,16 @@ class Problem:
         for i, prior in enumerate(priors):
             got, name = checks.describe(prior), f"priors[{i}]"
             checks.require(isinstance(prior, Prior), name, "a Prior (see otseg.types.Prior)", got, "", TypeError)
-        return cls(cost, a, b, mask, _per_problem("epsilon", epsilon, cost, positive=True), rho_a, rho_b, tuple(priors))
+        return cls(
+            cost,
+            a,
+            b,
+            mask,
+            _per_problem("epsilon", epsilon, cost, positive=True),
+            rho_a,
+            rho_b,
+            tuple(priors),
+        )
 
     @property
     def linear_cost(self) -> Float[Tensor, "B N K"]:
@@ -186,7 +195,9 @@ def _per_problem(name: str, value: PerProblem, cost: Tensor, *, positive: bool =
     value = checks.tensor(name, value, "B")
     checks.shape(name, value, tuple(cost.shape[:1]), "(B,)")
     on = f"on the device of `cost` ({cost.device})"
-    checks.require(value.device == cost.device, name, on, checks.describe(value), f"Move it with {name}.to(cost.device).")
+    checks.require(
+        value.device == cost.device, name, on, checks.describe(value), f"Move it with {name}.to(cost.device)."
+    )
     if checks.readable(value) and value.numel():
         ok = bool(((value > 0) & torch.isfinite(value)).all() if positive else (value >= 0).all())
         checks.require(ok, name, bound, value.tolist())

@@ -7,9 +7,7 @@ from torch import Tensor
 from otseg.costs._pairs import prepare, product
 
 
-def cosine(
-    x: Float[Tensor, "B N D"], y: Float[Tensor, "K D"] | Float[Tensor, "B K D"]
-) -> Float[Tensor, "B N K"]:
+def cosine(x: Float[Tensor, "B N D"], y: Float[Tensor, "K D"] | Float[Tensor, "B K D"]) -> Float[Tensor, "B N K"]:
     r"""Cosine cost :math:`1 - x_n \cdot y_k / (|x_n| |y_k|)`, in ``[0, 2]``.
 
     A zero vector has cost 1 to everything and gets a zero gradient. Computed in float32 for half precision and under

@@ -16,7 +16,8 @@ def kl(p: Tensor, q: Tensor, dim: tuple[int, ...] = (-1,)) -> Tensor:
     # log(1) stands for the log of a zero mass, so that neither the value nor the gradient sees an infinity.
     log_p = torch.where(p > 0, p, one).log()
     log_q = torch.where((p > 0) | (q > 0), q, one).log()
-    return (p * (log_p - log_q) - p + q).sum(dim=dim)
+    gap: Tensor = p * (log_p - log_q) - p + q
+    return gap.sum(dim=dim)
 
 
 def log_weight(weight: Tensor) -> Tensor:
@@ -24,3 +25,9 @@ def log_weight(weight: Tensor) -> Tensor:
     positive = weight > 0
     one = torch.ones((), dtype=weight.dtype, device=weight.device)
     return torch.where(positive, torch.where(positive, weight, one).log(), float("-inf"))
+
+
+def dot(x: Tensor, y: Tensor) -> Tensor:
+    """``sum x y`` per problem, ``(B,)``, in one pass where both have their frames contiguous in memory."""
+    x, y = x.transpose(1, 2).flatten(1), y.transpose(1, 2).flatten(1)
+    return torch.linalg.vecdot(x, y)

@@ -31,12 +31,13 @@ def mirror_step(
     Returns:
         The new ``M`` and the new plan ``P``.
     """
-    moved = keep[:, None, None] * log_density - step[:, None, None] * gradient
+    # In place only on fresh tensors whose values no derivative needs.
+    moved = torch.addcmul(keep[:, None, None] * log_density, gradient, -step[:, None, None])
     weighted = moved + log_b[:, None]
     peak = weighted.detach().amax(dim=2, keepdim=True)  # finite: some action has mass
-    plan = (weighted - peak).exp()
+    plan = weighted.sub_(peak).exp_()
     row = plan.sum(dim=2, keepdim=True)  # at least 1
     log_row = row.log() + peak
     tau = tau_a[:, None, None]
     plan = plan * (a.unsqueeze(2) * ((1 - tau) * log_row).exp() / row)
-    return moved - tau * log_row, plan
+    return moved.sub_(tau * log_row), plan

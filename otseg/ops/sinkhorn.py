@@ -89,9 +89,7 @@ def column_error(g: Tensor, target: Tensor, b: Tensor, strength_b: Tensor) -> Te
         return gap.sum(dim=1) / b.sum(dim=1)
 
 
-def _translation(
-    f: Tensor, g: Tensor, a: Tensor, b: Tensor, strength_a: Tensor, strength_b: Tensor
-) -> Tensor:
+def _translation(f: Tensor, g: Tensor, a: Tensor, b: Tensor, strength_a: Tensor, strength_b: Tensor) -> Tensor:
     """The constant that moves from ``g`` to ``f`` so that both penalties agree on the total mass; ``(B,)``."""
     slope_a, slope_b = 1 / strength_a, 1 / strength_b
     movable = (strength_a > 0) & (strength_b > 0) & (slope_a + slope_b > 0)

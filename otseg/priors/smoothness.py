@@ -8,6 +8,7 @@ from torch import Tensor
 
 from otseg import checks
 from otseg.ops.band import band_sum
+from otseg.ops.divergence import dot
 from otseg.priors._terms import check_weight, per_problem
 from otseg.types import PerProblem, Protocol_
 
@@ -78,12 +79,13 @@ class TemporalSmoothness:
         scale = per_problem(self.weight, plan) * height.to(plan.dtype)[:, None, None] * mask.unsqueeze(2)
         near = band_sum(plan, half_width)
         grad = scale * (near.sum(dim=2, keepdim=True) - near)  # x C^a = (sum over actions) - x
-        return (grad * plan).sum(dim=(1, 2)) / 2, grad
+        return dot(grad, plan) / 2, grad
 
     def smoothness(self, a: Float[Tensor, "B N"], mask: Bool[Tensor, "B N"]) -> Float[Tensor, " B"]:
         """``w max_i (C^v a)_i``, at most ``2 w`` for equal frames of total mass 1."""
         half_width, height = self.window(mask)
-        mass = band_sum(a.unsqueeze(2), half_width).squeeze(2).amax(dim=1)
+        near = band_sum((a * mask).unsqueeze(2), half_width).squeeze(2)
+        mass = (near * mask).amax(dim=1)  # padded frames have neighbors too: they do not count
         return per_problem(self.weight, a).reshape(-1) * height.to(a.dtype) * mass
 
     def window(self, mask: Bool[Tensor, "B N"]) -> tuple[Int[Tensor, " B"], Float[Tensor, " B"]]:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from otseg.checks import readable
-from otseg.ops.divergence import kl, log_weight
+from otseg.ops.divergence import dot, kl, log_weight
 from otseg.ops.mirror_step import mirror_step
 from otseg.ops.sinkhorn import damping, sinkhorn_sweeps
 from otseg.ops.softmin import softmin
@@ -19,6 +19,11 @@ KEEP_ABOVE = 4.0
 def frames_contiguous(x: Tensor) -> Tensor:
     """``(B, N, K)`` with frames contiguous in memory: actions are few, so loops over frames are the long ones."""
     return x.transpose(1, 2).contiguous().transpose(1, 2)
+
+
+def _any(condition: Tensor) -> bool:
+    """Whether it holds anywhere; True where that cannot be read for free."""
+    return bool(condition.any()) if readable(condition) else True
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +67,12 @@ class Descent:
     smoothness: Tensor
     linear_rho: Tensor
     kept_rho: Tensor
+    finite_a: Tensor  # rho_a where it is finite, else 0
+    finite_b: Tensor
+    scale: Tensor  # what objectives may differ by: mass times the range of cost and priors
+    violation_weight: Tensor  # of an exact action marginal
     any_kept: bool
-    violation_weight: Tensor
+    relaxed_a: bool
     inner_iter: int
 
     @classmethod
@@ -83,10 +92,21 @@ class Descent:
         width = width - cost.detach().masked_fill(~real, torch.inf).amin(dim=(1, 2)) + 2 * curvature
         violation_weight = torch.where(torch.isinf(kept_rho), width, zero)
         smoothness = curvature + linear_rho.detach()
-        any_kept = bool(kept.any()) if readable(kept) else True
-        log_b = log_weight(problem.b)
+        exact_a, exact_b = torch.isinf(problem.rho_a), torch.isinf(rho)
         return cls(
-            problem, cost, log_b, smoothness, linear_rho, kept_rho, any_kept, violation_weight, inner_iter
+            problem,
+            cost,
+            log_weight(problem.b),
+            smoothness,
+            linear_rho,
+            kept_rho,
+            finite_a=torch.where(exact_a, zero, problem.rho_a),
+            finite_b=torch.where(exact_b, zero, rho),
+            scale=problem.a.detach().sum(dim=1) * (width + problem.epsilon.detach()),
+            violation_weight=violation_weight,
+            any_kept=_any(kept),
+            relaxed_a=_any(~exact_a),
+            inner_iter=inner_iter,
         )
 
     def point(self, log_density: Tensor, multiplier: Tensor | None, plan: Tensor | None = None) -> Point:
@@ -97,21 +117,21 @@ class Descent:
             plan = (log_density + log_weight(a).unsqueeze(2) + self.log_b.unsqueeze(1)).exp()
         if multiplier is None:
             multiplier = torch.zeros_like(b)
-        row, column = plan.sum(dim=2), plan.sum(dim=1)
-        entropy = (plan * log_density).sum(dim=(1, 2)) - row.sum(dim=1) + a.sum(dim=1) * b.sum(dim=1)
-        objective = (plan * self.cost).sum(dim=(1, 2)) + epsilon * entropy
-        gradient = self.cost
-        for prior in problem.curved_priors:
-            energy, slope = prior.energy_and_grad(plan, problem.mask)
-            objective, gradient = objective + energy, gradient + slope
+        column = plan.sum(dim=1)
+        entropy = dot(plan, log_density) - column.sum(dim=1) + a.sum(dim=1) * b.sum(dim=1)
+        objective = dot(plan, self.cost) + epsilon * entropy
         # A column whose mass underflowed gets the steepest slope that the dtype can say, not an infinite one.
         tiny = torch.finfo(column.dtype).tiny
-        positive = b > 0
-        slope = torch.where(positive, column.clamp(min=tiny).log() - torch.where(positive, b, 1).log(), 0)
-        gradient = gradient + (self.linear_rho[:, None] * slope).unsqueeze(1)
-        finite_a, finite_b = (torch.where(torch.isinf(rho), 0, rho) for rho in (problem.rho_a, problem.rho_b))
-        objective = objective + finite_b * kl(column, b) + finite_a * kl(row, a)
-        objective = objective + self.violation_weight * (column - b).abs().sum(dim=1)
+        slope = torch.where(b > 0, column.clamp(min=tiny).log() - self.log_b, 0)
+        gradient = self.cost + (self.linear_rho[:, None] * slope).unsqueeze(1)
+        for prior in problem.curved_priors:
+            energy, curved = prior.energy_and_grad(plan, problem.mask)
+            objective, gradient = objective + energy, gradient.add_(curved)
+        objective = objective + self.finite_b * kl(column, b)
+        if self.relaxed_a:
+            objective = objective + self.finite_a * kl(plan.sum(dim=2), a)
+        if self.any_kept:
+            objective = objective + self.violation_weight * (column - b).abs().sum(dim=1)
         return Point(log_density, plan, gradient, objective, multiplier)
 
     def propose(self, point: Point, step: Tensor) -> Point:
@@ -121,9 +141,7 @@ class Descent:
         keep, move = 1 / (step * scale), 1 / scale
         if not self.any_kept:
             tau_a = damping(problem.rho_a / scale)
-            density, plan = mirror_step(
-                point.log_density, point.gradient, keep, move, problem.a, self.log_b, tau_a
-            )
+            density, plan = mirror_step(point.log_density, point.gradient, keep, move, problem.a, self.log_b, tau_a)
             return self.point(density, None, plan)
         score = keep[:, None, None] * point.log_density - move[:, None, None] * point.gradient
         density, multiplier = self._balance(score, point.multiplier, scale)
@@ -140,21 +158,48 @@ class Descent:
         return score + f.unsqueeze(2) + g.unsqueeze(1), g * scale[:, None]
 
     @torch.no_grad()
+    def change(self, old: Point, new: Point) -> Tensor:
+        """Change of the objective from one plan to another, ``(B,)``, right in sign down to rounding of the plans.
+
+        Where the two objectives are close, their difference is mostly rounding. There it is computed from the
+        difference of the plans and the mean of both slopes, which errs by the third order of the difference.
+        """
+        direct = new.objective - old.objective
+        close = direct.abs() <= torch.finfo(direct.dtype).eps ** 0.5 * self.scale
+        if readable(close) and not bool(close.any()):
+            return direct
+        epsilon = self.problem.epsilon[:, None, None]
+        slope = old.gradient + new.gradient + epsilon * (old.log_density + new.log_density)
+        fine = dot(new.plan - old.plan, slope) / 2
+        if self.relaxed_a:
+            rows = old.plan.sum(dim=2), new.plan.sum(dim=2)
+            a, one = self.problem.a, torch.ones_like(self.problem.a)
+            ratio = sum(torch.where(a > 0, row, one).log() - torch.where(a > 0, a, one).log() for row in rows)
+            fine = fine + self.finite_a * ((rows[1] - rows[0]) * ratio).sum(dim=1) / 2
+        if self.any_kept:
+            gaps = [(point.plan.sum(dim=1) - self.problem.b).abs().sum(dim=1) for point in (old, new)]
+            slope_b = (new.plan.sum(dim=1) - old.plan.sum(dim=1)) * self._kept_slope(old, new) / 2
+            fine = fine + self.violation_weight * (gaps[1] - gaps[0]) + slope_b.sum(dim=1)
+        return torch.where(close, fine, direct)
+
+    def _kept_slope(self, old: Point, new: Point) -> Tensor:
+        """Sum of the slopes of a kept finite penalty at two plans, ``(B, K)``; 0 where the marginal is exact."""
+        rho = torch.where(torch.isinf(self.kept_rho), 0, self.kept_rho)[:, None]
+        tiny = torch.finfo(rho.dtype).tiny
+        logs = [
+            torch.where(self.problem.b > 0, point.plan.sum(dim=1).clamp(min=tiny).log() - self.log_b, 0)
+            for point in (old, new)
+        ]
+        return rho * (logs[0] + logs[1])
+
+    @torch.no_grad()
     def error(self, point: Point) -> Tensor:
         """L1 distance between a plan and its best response, plus the violation of a kept marginal; ``(B,)``."""
         problem, epsilon = self.problem, self.problem.epsilon
         mass = problem.a.sum(dim=1)
         shifted = self.log_b + point.multiplier / epsilon[:, None]
-        tau_a = damping(problem.rho_a / epsilon)
-        _, best = mirror_step(
-            torch.zeros_like(point.gradient),
-            point.gradient,
-            torch.zeros_like(epsilon),
-            1 / epsilon,
-            problem.a,
-            shifted,
-            tau_a,
-        )
+        tau_a, forget = damping(problem.rho_a / epsilon), torch.zeros_like(epsilon)
+        _, best = mirror_step(point.gradient, point.gradient, forget, 1 / epsilon, problem.a, shifted, tau_a)
         error = (best - point.plan).abs().sum(dim=(1, 2)) / mass
         target = problem.b * (-point.multiplier / self.kept_rho[:, None]).clamp(max=80).exp()
         gap = (point.plan.sum(dim=1) - target).abs().sum(dim=1) / mass

@@ -51,7 +51,7 @@ def annealed(solver: Any, *, start: PerProblem, factor: float = 0.5) -> Solver:
         ratio = (first / problem.epsilon.detach()).log() / -math.log(factor)
         stages = ratio.sub(1e-6).ceil().clamp(min=0).long()  # (B,) stages above the problem's own epsilon
         result = None
-        for stage in range(int(stages.max()) + 1):
+        for stage in range(max(stages.tolist(), default=0) + 1):
             epsilon = torch.where(stage >= stages, problem.epsilon, first * factor**stage)
             if result is not None:
                 options["init"] = result

@@ -8,8 +8,8 @@ unroll    exact for the iterations that were done, converged or not     O(B N K)
 ========  ============================================================  =====================================
 """
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -19,12 +19,10 @@ from otseg.types import GradMode
 MODES: tuple[GradMode, ...] = ("none", "unroll")
 
 
-def recording(grad: GradMode) -> AbstractContextManager[None]:
-    """The context in which a solver iterates under a gradient mode."""
+@contextmanager
+def recording(grad: GradMode, device: torch.device) -> Iterator[None]:
+    """The context in which a solver iterates: recorded or not, and in full precision even under autocast."""
     checks.choice("grad", grad, MODES)
-    return torch.no_grad() if grad == "none" else nullcontext()
-
-
-def detached(grad: GradMode) -> Callable[[torch.Tensor], torch.Tensor]:
-    """What a solver does to a tensor of its result under a gradient mode."""
-    return torch.Tensor.detach if grad == "none" else lambda tensor: tensor
+    recorded = grad != "none" and torch.is_grad_enabled()
+    with torch.set_grad_enabled(recorded), torch.autocast(device_type=device.type, enabled=False):
+        yield

@@ -12,7 +12,11 @@ from otseg.solvers._descent import Descent, Point, frames_contiguous
 from otseg.solvers.gradients import recording
 from otseg.types import GradMode, PerProblem
 
-GROW, SHRINK, START = 2.0, 0.25, 8.0  # step factors: after a descent, after a rejection, first step over the safe one
+GROW, SHRINK, START = (
+    2.0,
+    0.25,
+    8.0,
+)  # step factors: after a descent, after a rejection, first step over the safe one
 
 
 def mirror_descent(
@@ -80,7 +84,7 @@ def mirror_descent(
     checks.number("inner_iter", inner_iter, 1, integer=True)
     if tol is not None:
         checks.number("tol", tol, 0)
-    with recording(grad):
+    with recording(grad, problem.cost.device):
         descent = Descent.of(problem, inner_iter)
         point = descent.point(_start(init, problem), None)
         steps = _Steps.of(descent, step)
@@ -93,7 +97,7 @@ def mirror_descent(
                 if not bool(active.any()):
                     break
             candidate = descent.propose(point, steps.size)
-            accepted = active & steps.judge(point.objective, candidate.objective)
+            accepted = active & steps.judge(descent, point, candidate)
             point = candidate.where(accepted, point)
     error = descent.error(point)
     plan = point.plan.contiguous()
@@ -121,16 +125,17 @@ class _Steps:
         floor = torch.where(torch.isinf(descent.problem.rho_a), safe, 0)
         return cls(torch.minimum(START * safe, ceiling), floor, ceiling, False)
 
-    def judge(self, old: Tensor, new: Tensor) -> Tensor:
-        """Accept what does not raise the objective (beyond rounding), and adapt the step to it."""
+    def judge(self, descent: Descent, old: Point, new: Point) -> Tensor:
+        """Accept what does not raise the objective, and adapt the step to it."""
         if self.fixed:
-            return torch.ones_like(old, dtype=torch.bool)
-        old, new = old.detach(), new.detach()
-        rounding = 2 * torch.finfo(old.dtype).eps * (old.abs() + new.abs())
-        accepted = new <= old + rounding
+            return torch.ones_like(old.objective, dtype=torch.bool)
+        change, rounding = descent.change(old, new), 16 * torch.finfo(old.objective.dtype).eps * descent.scale
+        falls, rises = change < -rounding, change > rounding
+        # A change by rounding is accepted and leaves the step alone: no decision hangs on the last digit.
         grown = torch.minimum(GROW * self.size, self.ceiling)
-        self.size = torch.where(accepted, grown, torch.maximum(SHRINK * self.size, self.floor))
-        return accepted
+        shrunk = torch.maximum(SHRINK * self.size, self.floor)
+        self.size = torch.where(rises, shrunk, torch.where(falls, grown, self.size))
+        return ~rises
 
 
 def _start(init: Tensor | OTResult | None, problem: Problem) -> Tensor:
@@ -150,6 +155,3 @@ def _start(init: Tensor | OTResult | None, problem: Problem) -> Tensor:
     shift = (density + log_weight(problem.b).unsqueeze(1)).logsumexp(dim=2, keepdim=True)
     exact = torch.isinf(problem.rho_a)[:, None, None]
     return frames_contiguous(density - torch.where(exact, shift, 0))
-
-
-__all__ = ["Point", "mirror_descent"]

@@ -55,12 +55,12 @@ def published_mirror_descent(
     if step is not None:
         checks.number("step", step, 0, open_low=True)
     exact_a, exact_b = _exact("rho_a", problem.rho_a), _exact("rho_b", problem.rho_b)
-    with recording(grad):
+    with recording(grad, problem.cost.device):
         cost = frames_contiguous(problem.linear_cost)
         log_a, log_b = log_weight(problem.a), log_weight(problem.b)
         density = torch.zeros_like(cost)
         plan = _plan(density, log_a, log_b)
-        size = step
+        size: Tensor | float | None = step
         for _ in range(max_iter):
             old = plan
             gradient = _gradient(problem, cost, plan, exact_a, exact_b)

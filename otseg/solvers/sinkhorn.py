@@ -64,16 +64,14 @@ def sinkhorn(
     fix = "Solve it with solver=otseg.solvers.mirror_descent."
     checks.require(not curved, "priors", "linear for the solver `sinkhorn`", ", ".join(curved), fix)
     a, b, epsilon = problem.a, problem.b, problem.epsilon
-    with recording(grad):
+    with recording(grad, problem.cost.device):
         scale = epsilon[:, None]
         score = -problem.linear_cost / scale.unsqueeze(2)
         strength_a, strength_b = problem.rho_a / epsilon, problem.rho_b / epsilon
         exact = torch.isinf(strength_a) & torch.isinf(strength_b)
         translate = not (checks.readable(exact) and bool(exact.all()))
         start = _start(init, problem) / scale
-        f, g, n_iter, error = sinkhorn_sweeps(
-            score, a, b, strength_a, strength_b, start, max_iter, tol, translate
-        )
+        f, g, n_iter, error = sinkhorn_sweeps(score, a, b, strength_a, strength_b, start, max_iter, tol, translate)
         plan = (score + (f + log_weight(a)).unsqueeze(2) + (g + log_weight(b)).unsqueeze(1)).exp()
         f, g = (f * scale).masked_fill(~problem.mask, 0), g * scale
     converged = error < tol if tol is not None else torch.zeros_like(n_iter, dtype=torch.bool)
