@@ -94,8 +94,8 @@ def finite(name: str, value: Tensor, mask: Tensor | None = None) -> None:
 def number(
     name: str,
     value: object,
-    low: float = float("-inf"),
-    high: float = float("inf"),
+    low: int | float = float("-inf"),
+    high: int | float = float("inf"),
     *,
     open_low: bool = False,
     integer: bool = False,

@@ -82,8 +82,10 @@ def gromov_ot(
 
     .. math::
 
-        \min_P \tfrac{\alpha}{2} \langle C^v P C^a, P \rangle + (1 - \alpha) \langle C + \mathrm{order}\, D, P \rangle
-        + \varepsilon\,\mathrm{KL}(P \mid a b^\top) + \rho_a \mathrm{KL}(P 1 \mid a) + \rho_b \mathrm{KL}(P^\top 1 \mid b)
+        \min_P \tfrac{\alpha}{2} \langle C^v P C^a, P \rangle
+        + (1 - \alpha) \langle C + \mathrm{order}\, D, P \rangle
+        + \varepsilon\,\mathrm{KL}(P \mid a b^\top)
+        + \rho_a \mathrm{KL}(P 1 \mid a) + \rho_b \mathrm{KL}(P^\top 1 \mid b)
 
     :func:`otseg.solve` with the cost times ``1 - alpha``, the priors
     :class:`~otseg.priors.TemporalSmoothness` ``(alpha, radius)`` and, where ``order`` is not 0,

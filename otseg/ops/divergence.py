@@ -30,4 +30,5 @@ def log_weight(weight: Tensor) -> Tensor:
 def dot(x: Tensor, y: Tensor) -> Tensor:
     """``sum x y`` per problem, ``(B,)``, in one pass where both have their frames contiguous in memory."""
     x, y = x.transpose(1, 2).flatten(1), y.transpose(1, 2).flatten(1)
-    return torch.linalg.vecdot(x, y)
+    product: Tensor = torch.linalg.vecdot(x, y)
+    return product

@@ -25,9 +25,9 @@ def published_mirror_descent(
 
     With :math:`G` the gradient of the whole objective, entropy and penalties included,
     :math:`P \gets P \exp(-\eta\,G)`, then frames are rescaled to ``a`` where they are exact, or actions to ``b``
-    where only they are; both relaxed: no rescaling. Both exact: the step is not used, and ``inner_iter`` Sinkhorn rounds
-    project :math:`\exp(-G' / \varepsilon)`, with :math:`G'` the gradient without the entropy. O(BNK) time per iteration
-    plus the priors' gradients.
+    where only they are; both relaxed: no rescaling. Both exact: the step is not used, and ``inner_iter`` Sinkhorn
+    rounds project :math:`\exp(-G' / \varepsilon)`, with :math:`G'` the gradient without the entropy. O(BNK) time per
+    iteration plus the priors' gradients.
 
     Args:
         problem: Transport problem with any priors. Each side must be exact, or relaxed, in the whole batch.
@@ -44,8 +44,8 @@ def published_mirror_descent(
         This is ``protocol="published"``: the automatic step depends on the rest of the batch and on padding, has no
         guarantee of descent (it raises the objective for large epsilon), and an action whose mass underflows ends in
         NaN. Its gradient has no reference measure, which matters for the automatic step (it is added back here) and
-        where both sides are relaxed (add ``epsilon log(a b) + rho_a + rho_b`` to the cost). For everything but parity use
-        :func:`otseg.solvers.mirror_descent`.
+        where both sides are relaxed (add ``epsilon log(a b) + rho_a + rho_b`` to the cost). For everything but parity
+        use :func:`otseg.solvers.mirror_descent`.
 
     References:
         :cite:`xu2024asot`, Algorithm 1, and its released code.

@@ -1,0 +1,16 @@
+"""Segmentation models, one paper per file."""
+
+from otseg.models.asot import ASOT, ASOTConfig
+from otseg.models.base import SegmentationModel
+from otseg.models.baselines import kmeans_frames, uniform_split
+from otseg.models.presets import BENCHMARKS, asot_preset
+
+__all__ = [
+    "ASOT",
+    "BENCHMARKS",
+    "ASOTConfig",
+    "SegmentationModel",
+    "asot_preset",
+    "kmeans_frames",
+    "uniform_split",
+]

@@ -1,0 +1,124 @@
+"""What training does around its steps: prepare the model, tell the data its epoch, warn of degenerate solutions."""
+
+import warnings
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from otseg import checks
+from otseg.train.module import SegmentationModule
+from otseg.types import Batch
+
+try:
+    from lightning import Callback, LightningModule, Trainer
+except ModuleNotFoundError:
+    checks.missing_extra("lightning", "train")
+
+
+class Preparation(Callback):
+    """Calls ``model.prepare`` once, before the first step; a run that is resumed is prepared already.
+
+    With several processes the first one prepares, and its weights are sent to the others.
+
+    Args:
+        batches: Batches of all training sequences.
+    """
+
+    def __init__(self, batches: "DataLoader[Batch]") -> None:
+        self.batches, self.done = batches, False
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Prepare the model, unless it is."""
+        if self.done:
+            return
+        assert isinstance(pl_module, SegmentationModule)
+        if trainer.is_global_zero:
+            generator = torch.Generator().manual_seed(pl_module.config.seed)
+            pl_module.model.prepare((batch.to(pl_module.device) for batch in self.batches), generator=generator)
+        if trainer.world_size > 1:
+            pl_module.model.load_state_dict(trainer.strategy.broadcast(pl_module.model.state_dict()))
+        self.done = True
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {"done": self.done}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take it up again."""
+        self.done = state_dict["done"]
+
+
+class Epochs(Callback):
+    """Makes everything that is random in an epoch a function of seed and epoch, so that a resume is exact.
+
+    Tells data set and sampler of the loader which epoch begins, and seeds torch, for models with dropout.
+
+    Args:
+        loader: Loader of :func:`otseg.train.loaders.training_batches`.
+        seed: Seed of the training.
+    """
+
+    def __init__(self, loader: "DataLoader[Batch]", seed: int) -> None:
+        self.parts: tuple[Any, Any] = (loader.dataset, loader.sampler)
+        self.seed = seed
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Set the epoch."""
+        for part in self.parts:
+            part.set_epoch(trainer.current_epoch)
+        torch.manual_seed(self.seed * 1_000_003 + trainer.current_epoch)
+
+
+class DegenerateSolutions(Callback):
+    """Warns after the training if the model uses only a few of its actions.
+
+    Unsupervised models can collapse: all frames fall into one or two actions, and the loss is small. The warning is
+    given if the effective number of actions (:func:`effective_actions`) is below 1.5 or a quarter of all.
+
+    Args:
+        batches: Batches of training sequences.
+    """
+
+    def __init__(self, batches: "DataLoader[Batch]") -> None:
+        self.batches = batches
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Segment the training sequences and count the actions."""
+        if not trainer.is_global_zero:
+            return
+        assert isinstance(pl_module, SegmentationModule)
+        model, training = pl_module.model, pl_module.model.training
+        model.eval()
+        counts = []
+        for batch in self.batches:
+            result = model.segment(batch.features.to(pl_module.device), batch.mask.to(pl_module.device))
+            labels = result.labels()
+            counts.append(torch.bincount(labels[labels >= 0], minlength=result.plan.shape[2]))
+        model.train(training)
+        shares = torch.stack(counts).sum(dim=0)
+        effective = effective_actions(shares)
+        if len(shares) > 1 and effective < max(1.5, len(shares) / 4):
+            warnings.warn(
+                f"The model uses {effective:.1f} of {len(shares)} actions (effective number over the training "
+                "sequences): a degenerate solution. Train with another seed, raise `rho_b` or `order`, or ask "
+                "for fewer actions.",
+                stacklevel=2,
+            )
+
+
+def effective_actions(shares: Float[Tensor, " K"]) -> float:
+    r"""Effective number of actions: :math:`\exp(-\sum_k p_k \log p_k)` of their shares ``p`` of the frames.
+
+    ``K`` where all actions are equally frequent, 1 where all frames fall into one.
+
+    Args:
+        shares: Share, or number, of the frames of every action.
+
+    Example:
+        >>> effective_actions(torch.tensor([10.0, 10.0, 0.0]))
+        2.0
+    """
+    return float(torch.special.entr(shares.double() / shares.sum()).sum().exp())

@@ -1,0 +1,102 @@
+"""A thin LightningModule around any segmentation model."""
+
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from otseg import checks
+from otseg.data import LabelMap
+from otseg.metrics.streaming import SegmentationMetrics
+from otseg.models import SegmentationModel
+from otseg.train.config import TrainConfig
+from otseg.types import Batch
+
+try:
+    from lightning import LightningModule
+except ModuleNotFoundError:
+    checks.missing_extra("lightning", "train")
+
+
+class SegmentationModule(LightningModule):
+    """Trains a model with Adam on the sum of its loss terms, and scores it on validation data.
+
+    Logs, once per epoch, ``train/<term>`` and ``train/loss``, and after a validation ``val/<metric>`` of
+    :func:`otseg.metrics.evaluate` with one matching of all sequences.
+
+    Args:
+        model: The model.
+        config: Settings of the training.
+        label_map: Coarser classes to validate with, see :class:`otseg.data.SequenceDataset`.
+
+    Attributes:
+        history: For every name that is logged its value after each epoch, counted from 1; goes on after a resume.
+    """
+
+    def __init__(self, model: SegmentationModel, config: TrainConfig, label_map: LabelMap | None = None) -> None:
+        super().__init__()
+        self.model, self.config, self.label_map = model, config, label_map
+        self.metrics = SegmentationMetrics(ignore_labels=(-1,))
+        self.history: dict[str, dict[int, float]] = {}
+        self._sums: dict[str, Tensor] = {}
+        self._n_sequences = 0
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Adam over all parameters."""
+        config = self.config
+        return torch.optim.Adam(self.model.parameters(), config.learning_rate, weight_decay=config.weight_decay)
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        """The loss of a batch. Terms are summed here and logged per epoch: logging every step costs more than it."""
+        terms = self.model.loss(batch)
+        loss = torch.stack(list(terms.values())).sum()
+        weight = len(batch.features)
+        for name, value in {**terms, "loss": loss}.items():
+            self._sums[name] = self._sums.get(name, 0) + value.detach() * weight
+        self._n_sequences += weight
+        return loss
+
+    def on_train_epoch_end(self) -> None:
+        """Log the means over the sequences of the epoch."""
+        means = {f"train/{name}": value / self._n_sequences for name, value in self._sums.items()}
+        self._sums, self._n_sequences = {}, 0
+        self._log_epoch({name: self.trainer.strategy.reduce(value) for name, value in means.items()})
+
+    def validation_step(self, batch: Batch, index: int) -> None:
+        """Segment the sequences of a batch, all frames, and keep the labels until the end of the validation."""
+        fix = "Validate on labeled data, or leave `val` out."
+        labeled = batch.labels is not None
+        checks.require(labeled, "val", "a data set with labels", f"none for {list(batch.names)}", fix)
+        assert batch.labels is not None
+        target = batch.labels if self.label_map is None else self.label_map.apply(batch.labels)
+        labels = self.model.segment(batch.features, batch.mask).labels()
+        self.metrics.update(labels, target, batch.mask, batch.activities)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the metrics of all sequences."""
+        values = {f"val/{name}": value.float() for name, value in self.metrics.compute().items()}
+        self.metrics.reset()
+        self._log_epoch(values)
+
+    def _log_epoch(self, values: dict[str, Tensor]) -> None:
+        for name, value in values.items():
+            self.log(name, value, prog_bar=name in ("train/loss", "val/mof"))
+            self.history.setdefault(name, {})[self.current_epoch + 1] = float(value)
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Move a batch."""
+        return batch.to(device)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the history, and the settings of the training to refuse a resume with other ones."""
+        checkpoint["otseg"] = {"config": asdict(self.config), "history": self.history}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take up the history; refuse settings that differ from those saved, other than the number of epochs."""
+        saved = checkpoint["otseg"]["config"]
+        for name, value in asdict(self.config).items():
+            same = name == "epochs" or saved[name] == value
+            fix = "A run is resumed with its own settings; only `epochs` may change."
+            checks.require(same, name, f"{saved[name]!r}, as in the checkpoint", repr(value), fix)
+        self.history = checkpoint["otseg"]["history"]

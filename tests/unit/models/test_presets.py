@@ -1,0 +1,53 @@
+from pathlib import Path
+
+import pytest
+
+from otseg.data import LAYOUTS
+from otseg.models import BENCHMARKS, ASOTConfig, asot_preset
+from otseg.train import read_config, train_preset
+
+CONFIGS = Path(__file__).resolve().parents[3] / "examples" / "configs"
+ACTIVITY = {"breakfast": "coffee", "yti": "changing_tire"}
+
+# benchmark: epochs, rho, radius, alpha, alpha_eval, lambda, standardized, layers, actions (published settings)
+PUBLISHED = {
+    "breakfast": (15, 0.20, 0.04, 0.4, 0.7, 0.10, True, (64, 128, 40), 7),
+    "yti": (10, 0.15, 0.04, 0.3, 0.6, 0.12, False, (3000, 32, 32), 11),
+    "50salads-eval": (30, 0.15, 0.04, 0.3, 0.6, 0.11, False, (64, 128, 40), 12),
+    "50salads-mid": (30, 0.15, 0.04, 0.3, 0.6, 0.15, False, (64, 128, 40), 19),
+    "desktop-assembly": (30, 0.25, 0.02, 0.3, 0.6, 0.16, False, (512, 128, 40), 22),
+}
+
+
+@pytest.mark.parametrize("benchmark", BENCHMARKS)
+def test_preset_is_what_was_published(benchmark):
+    model, train = asot_preset(benchmark, ACTIVITY.get(benchmark, "")), train_preset(benchmark)
+    found = (train.epochs, model.order, model.radius, model.alpha, model.alpha_eval, model.rho_b, train.standardize)
+    sizes = (model.n_features, *model.layers)
+    assert (*found, sizes, model.n_actions) == PUBLISHED[benchmark]
+    assert (model.rho_b_eval, model.epsilon, model.epsilon_eval, model.n_iter) == (0.01, 0.07, 0.04, 25)
+    assert (train.batch_size, train.n_samples, train.learning_rate, train.weight_decay) == (2, 256, 1e-3, 1e-4)
+
+
+@pytest.mark.parametrize("benchmark", BENCHMARKS)
+def test_file_of_the_examples_says_the_same(benchmark):
+    model, train = read_config(CONFIGS / f"asot_{benchmark.replace('-', '_')}.toml", ASOTConfig)
+    assert model == asot_preset(benchmark, ACTIVITY.get(benchmark, ""))
+    assert train == train_preset(benchmark)
+
+
+def test_names_the_choices():
+    with pytest.raises(ValueError, match="`benchmark` must be one of 'breakfast', 'yti'"):
+        asot_preset("imagenet")
+    with pytest.raises(ValueError, match="`activity` must be one of 'coffee', 'cereals'"):
+        asot_preset("breakfast", "toast")
+    with pytest.raises(ValueError, match="`activity` must be left out for '50salads-mid'"):
+        asot_preset("50salads-mid", "salad")
+
+
+def test_agrees_with_the_layouts_of_the_data_sets():
+    assert set(BENCHMARKS) == set(LAYOUTS)
+    for benchmark, layout in LAYOUTS.items():
+        for activity, n_actions in layout.actions.items():
+            config = asot_preset(benchmark, activity)
+            assert (config.n_actions, config.n_features) == (n_actions, layout.n_features)
