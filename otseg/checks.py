@@ -82,6 +82,7 @@ def finite(name: str, value: Tensor, mask: Tensor | None = None) -> None:
     """Require finite values, where ``mask`` (broadcastable) is True; reads only what :func:`readable` allows."""
     if not readable(value):
         return
+    value = value.detach()
     bad = ~torch.isfinite(value)
     if mask is not None:
         bad = bad & mask

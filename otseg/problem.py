@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from otseg import checks
+from otseg.ops.sinkhorn import damping, slope
 from otseg.types import PerProblem, Prior
 
 
@@ -129,12 +130,12 @@ class Problem:
     @property
     def tau_a(self) -> Float[Tensor, " B"]:
         """Damping of the frame side, ``1 / (1 + epsilon / rho_a)``: 1 where exact, 0 where free."""
-        return 1 / (1 + self.epsilon / self.rho_a)
+        return damping(slope(self.rho_a, self.epsilon))
 
     @property
     def tau_b(self) -> Float[Tensor, " B"]:
         """Damping of the action side, ``1 / (1 + epsilon / rho_b)``: 1 where exact, 0 where free."""
-        return 1 / (1 + self.epsilon / self.rho_b)
+        return damping(slope(self.rho_b, self.epsilon))
 
 
 def _mask(mask: Tensor | None, cost: Tensor) -> Tensor:
@@ -165,7 +166,8 @@ def _marginal(name: str, value: Tensor, cost: Tensor, size: int) -> Tensor:
     checks.shape(name, value, (cost.shape[0], size), "(B, N)" if name == "a" else "(B, K)")
     checks.finite(name, value)
     if checks.readable(value) and value.numel():
-        checks.require(bool((value >= 0).all()), name, "at least 0", f"a smallest entry of {float(value.min())}")
+        least = float(value.detach().min())
+        checks.require(least >= 0, name, "at least 0", f"a smallest entry of {least}")
         positive = bool((value.sum(dim=1) > 0).all())
         checks.require(positive, name, "of positive total mass", "a problem whose mass is 0")
     return value
@@ -174,7 +176,7 @@ def _marginal(name: str, value: Tensor, cost: Tensor, size: int) -> Tensor:
 def _same_mass(a: Tensor, b: Tensor, balanced: Tensor) -> None:
     if not (checks.readable(a) and checks.readable(b)):
         return
-    mass_a, mass_b = a.sum(dim=1), b.sum(dim=1)
+    mass_a, mass_b = a.detach().sum(dim=1), b.detach().sum(dim=1)
     wrong = (balanced & ((mass_a - mass_b).abs() > 1e-4 * mass_a)).nonzero().flatten().tolist()
     if wrong:
         got = f"{float(mass_b[wrong[0]]):.6g} against {float(mass_a[wrong[0]]):.6g} in problem {wrong[0]}"

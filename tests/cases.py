@@ -18,7 +18,6 @@ from otseg.solvers import annealed, mirror_descent, sinkhorn
 class PriorCase:
     name: str
     make: Callable[..., Prior]  # make(weight) -> prior
-    orders_actions: bool = False
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ COSTS = {"cosine": cosine, "euclidean": euclidean, "squared euclidean": partial(
 PRIORS = [
     PriorCase("smoothness, fraction", lambda weight=0.5: TemporalSmoothness(weight, 0.3)),
     PriorCase("smoothness, frames", lambda weight=0.5: TemporalSmoothness(weight, 2)),
-    PriorCase("linear order", LinearOrder, orders_actions=True),
+    PriorCase("linear order", lambda weight=0.5: LinearOrder(weight)),
     PriorCase(
         "fixed term", lambda weight=0.5: LinearPrior(weight * torch.arange(21.0, dtype=torch.float64).reshape(7, 3))
     ),

@@ -27,8 +27,8 @@ def uniform_split(n_frames: int, n_actions: int) -> Int[Tensor, " N"]:
 
 
 def kmeans_frames(
-    sequences: Sequence[Float[Tensor, "N D"]], n_actions: int, *, generator: torch.Generator | None = None
-) -> list[Int[Tensor, " N"]]:
+    sequences: Sequence[Float[Tensor, "_ D"]], n_actions: int, *, generator: torch.Generator | None = None
+) -> list[Int[Tensor, " _"]]:
     """Clusters of the frames of all sequences by scikit-learn's k-means (best of 10 starts), whatever their time.
 
     Args:

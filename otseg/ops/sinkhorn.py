@@ -10,17 +10,25 @@ from otseg.ops.softmin import softmin
 TEST_EVERY = 10
 
 
-def damping(strength: Tensor) -> Tensor:
-    """``tau = 1 / (1 + epsilon / rho)`` from ``strength = rho / epsilon``: 1 at infinity, 0 at 0."""
-    return 1 / (1 + 1 / strength)
+def slope(rho: Tensor, epsilon: Tensor) -> Tensor:
+    """``epsilon / rho``: 0 for an exact marginal, infinity for a free one; its gradient is finite everywhere."""
+    relaxed = (rho > 0) & ~torch.isinf(rho)
+    limit = torch.where(rho > 0, 0.0, torch.inf).to(rho)
+    return torch.where(relaxed, epsilon / torch.where(relaxed, rho, 1), limit)
+
+
+def damping(slope: Tensor) -> Tensor:
+    """``tau = 1 / (1 + epsilon / rho)``: 1 for an exact marginal, 0 for a free one."""
+    free = torch.isinf(slope)
+    return torch.where(free, 0, 1 / (1 + torch.where(free, 0, slope)))
 
 
 def sinkhorn_sweeps(
     score: Tensor,
     a: Tensor,
     b: Tensor,
-    strength_a: Tensor,
-    strength_b: Tensor,
+    slope_a: Tensor,
+    slope_b: Tensor,
     f: Tensor,
     max_iter: int,
     tol: float | None,
@@ -38,8 +46,8 @@ def sinkhorn_sweeps(
         score: ``-C / epsilon``, ``(B, N, K)``.
         a: Row marginal, ``(B, N)``.
         b: Column marginal, ``(B, K)``.
-        strength_a: ``rho_a / epsilon``, ``(B,)``.
-        strength_b: ``rho_b / epsilon``, ``(B,)``.
+        slope_a: ``epsilon / rho_a``, ``(B,)``, see :func:`slope`.
+        slope_b: ``epsilon / rho_b``, ``(B,)``.
         f: Row potentials to start from, over epsilon, ``(B, N)``.
         max_iter: Largest number of sweeps, at least 1.
         tol: Stop below this error; ``None`` runs every sweep without a test.
@@ -50,32 +58,32 @@ def sinkhorn_sweeps(
         marginal from its target ``b exp(-g / rho_b)``, relative to the mass of ``b``. Rows meet theirs by construction.
     """
     log_a, log_b = log_weight(a), log_weight(b)
-    tau_a, tau_b = damping(strength_a)[:, None], damping(strength_b)[:, None]
+    tau_a, tau_b = damping(slope_a)[:, None], damping(slope_b)[:, None]
     g = torch.zeros_like(b)
     n_iter = torch.full(b.shape[:1], max_iter, dtype=torch.int64, device=b.device)
     active = torch.ones_like(n_iter, dtype=torch.bool)
     for sweep in range(max_iter):
         target = softmin(score, f, log_a, 1)  # (B, K)
         if tol is not None and sweep and sweep % TEST_EVERY == 0:
-            done = active & (column_error(g, target, b, strength_b) < tol)
+            done = active & (column_error(g, target, b, slope_b) < tol)
             n_iter = torch.where(done, sweep, n_iter)
             active = active & ~done
             if not bool(active.any()):
                 break
         new_g = tau_b * target
         if translate:
-            new_g = new_g - _translation(f, new_g, a, b, strength_a, strength_b)[:, None]
+            new_g = new_g - _translation(f, new_g, a, b, slope_a, slope_b)[:, None]
         new_f = tau_a * softmin(score, new_g, log_b, 2)
         if tol is None:
             f, g = new_f, new_g
         else:
             f, g = torch.where(active[:, None], new_f, f), torch.where(active[:, None], new_g, g)
     with torch.no_grad():
-        error = column_error(g, softmin(score, f, log_a, 1), b, strength_b)
+        error = column_error(g, softmin(score, f, log_a, 1), b, slope_b)
     return f, g, n_iter, error
 
 
-def column_error(g: Tensor, target: Tensor, b: Tensor, strength_b: Tensor) -> Tensor:
+def column_error(g: Tensor, target: Tensor, b: Tensor, slope_b: Tensor) -> Tensor:
     """L1 distance of the column marginal from ``b exp(-g / rho_b)``, relative to the mass of ``b``; ``(B,)``.
 
     The marginal needs no plan: it is ``b exp(g - target)``, with ``target`` the undamped update of ``g``.
@@ -83,19 +91,17 @@ def column_error(g: Tensor, target: Tensor, b: Tensor, strength_b: Tensor) -> Te
     with torch.no_grad():
         # The exponents are cut where the error is astronomical anyway, so that no infinity meets a zero mass.
         marginal = (g - target).clamp(max=80).exp()
-        wanted = (-g / strength_b[:, None]).clamp(max=80).exp()
-        free = strength_b[:, None] == 0  # nothing is asked of a free marginal
+        free = torch.isinf(slope_b)[:, None]  # nothing is asked of a free marginal
+        wanted = (-torch.where(free, 0, slope_b[:, None]) * g).clamp(max=80).exp()
         gap = torch.where(free, 0, b * (marginal - wanted).abs())
         return gap.sum(dim=1) / b.sum(dim=1)
 
 
-def _translation(f: Tensor, g: Tensor, a: Tensor, b: Tensor, strength_a: Tensor, strength_b: Tensor) -> Tensor:
+def _translation(f: Tensor, g: Tensor, a: Tensor, b: Tensor, slope_a: Tensor, slope_b: Tensor) -> Tensor:
     """The constant that moves from ``g`` to ``f`` so that both penalties agree on the total mass; ``(B,)``."""
-    slope_a, slope_b = 1 / strength_a, 1 / strength_b
-    movable = (strength_a > 0) & (strength_b > 0) & (slope_a + slope_b > 0)
-    zero = torch.zeros_like(slope_a)
-    slope_a, slope_b = torch.where(movable, slope_a, zero), torch.where(movable, slope_b, zero)
+    total = slope_a + slope_b
+    movable = (total > 0) & ~torch.isinf(total)  # one side relaxed, none free
+    slope_a, slope_b = torch.where(movable, slope_a, 0), torch.where(movable, slope_b, 0)
     mass_a = torch.logsumexp(log_weight(a) - slope_a[:, None] * f, dim=1)
     mass_b = torch.logsumexp(log_weight(b) - slope_b[:, None] * g, dim=1)
-    slope = torch.where(movable, slope_a + slope_b, torch.ones_like(slope_a))
-    return torch.where(movable, (mass_a - mass_b) / slope, zero)
+    return torch.where(movable, (mass_a - mass_b) / torch.where(movable, total, 1), 0)

@@ -15,7 +15,7 @@ def check_weight(weight: PerProblem) -> None:
         checks.tensor("weight", weight, "B")
         checks.finite("weight", weight)
         if checks.readable(weight) and weight.numel():
-            checks.require(bool((weight >= 0).all()), "weight", "at least 0", float(weight.min()))
+            checks.require(bool((weight >= 0).all()), "weight", "at least 0", float(weight.detach().min()))
         return
     checks.number("weight", weight, 0)
     checks.require(math.isfinite(weight), "weight", "finite", weight)

@@ -8,7 +8,7 @@ from torch import Tensor
 from otseg.checks import readable
 from otseg.ops.divergence import dot, kl, log_weight
 from otseg.ops.mirror_step import mirror_step
-from otseg.ops.sinkhorn import damping, sinkhorn_sweeps
+from otseg.ops.sinkhorn import damping, sinkhorn_sweeps, slope
 from otseg.ops.softmin import softmin
 from otseg.problem import Problem
 
@@ -24,6 +24,16 @@ def frames_contiguous(x: Tensor) -> Tensor:
 def _any(condition: Tensor) -> bool:
     """Whether it holds anywhere; True where that cannot be read for free."""
     return bool(condition.any()) if readable(condition) else True
+
+
+def _kl_change(old: Tensor, new: Tensor, reference: Tensor) -> Tensor:
+    """``KL(new | reference) - KL(old | reference)`` from the difference of the two; ``(B,)``."""
+    tiny = torch.finfo(old.dtype).tiny
+    old, new = old.clamp(min=tiny), new.clamp(min=tiny)
+    positive, move = reference > 0, new - old
+    ratio = old.log() - torch.where(positive, reference, 1).log()
+    growth = torch.where(new < 2 * old, (move / old).clamp(max=1).log1p(), new.log() - old.log())
+    return torch.where(positive, move * ratio + new * growth - move, 0).sum(dim=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,10 +130,7 @@ class Descent:
         column = plan.sum(dim=1)
         entropy = dot(plan, log_density) - column.sum(dim=1) + a.sum(dim=1) * b.sum(dim=1)
         objective = dot(plan, self.cost) + epsilon * entropy
-        # A column whose mass underflowed gets the steepest slope that the dtype can say, not an infinite one.
-        tiny = torch.finfo(column.dtype).tiny
-        slope = torch.where(b > 0, column.clamp(min=tiny).log() - self.log_b, 0)
-        gradient = self.cost + (self.linear_rho[:, None] * slope).unsqueeze(1)
+        gradient = self.cost + (self.linear_rho[:, None] * self._ratio(column)).unsqueeze(1)
         for prior in problem.curved_priors:
             energy, curved = prior.energy_and_grad(plan, problem.mask)
             objective, gradient = objective + energy, gradient.add_(curved)
@@ -140,7 +147,7 @@ class Descent:
         scale = problem.epsilon + 1 / step  # weight of all entropies of the subproblem
         keep, move = 1 / (step * scale), 1 / scale
         if not self.any_kept:
-            tau_a = damping(problem.rho_a / scale)
+            tau_a = damping(slope(problem.rho_a, scale))
             density, plan = mirror_step(point.log_density, point.gradient, keep, move, problem.a, self.log_b, tau_a)
             return self.point(density, None, plan)
         score = keep[:, None, None] * point.log_density - move[:, None, None] * point.gradient
@@ -150,47 +157,41 @@ class Descent:
     def _balance(self, score: Tensor, multiplier: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
         """Meet both sides of a subproblem by Sinkhorn sweeps, starting from the last multiplier."""
         problem = self.problem
-        strength_a, strength_b = problem.rho_a / scale, self.kept_rho / scale
-        f = damping(strength_a)[:, None] * softmin(score, multiplier / scale[:, None], self.log_b, 2)
-        f, g, _, _ = sinkhorn_sweeps(
-            score, problem.a, problem.b, strength_a, strength_b, f, self.inner_iter, None, True
-        )
+        slope_a, slope_b = slope(problem.rho_a, scale), slope(self.kept_rho, scale)
+        f = damping(slope_a)[:, None] * softmin(score, multiplier / scale[:, None], self.log_b, 2)
+        f, g, _, _ = sinkhorn_sweeps(score, problem.a, problem.b, slope_a, slope_b, f, self.inner_iter, None, True)
         return score + f.unsqueeze(2) + g.unsqueeze(1), g * scale[:, None]
 
     @torch.no_grad()
     def change(self, old: Point, new: Point) -> Tensor:
         """Change of the objective from one plan to another, ``(B,)``, right in sign down to rounding of the plans.
 
-        Where the two objectives are close, their difference is mostly rounding. There it is computed from the
-        difference of the plans and the mean of both slopes, which errs by the third order of the difference.
+        Where the two objectives are close, their difference is mostly rounding. There every term is computed from
+        the difference of the plans: exactly, but for curved priors, which take the mean of both slopes (exact if
+        quadratic).
         """
         direct = new.objective - old.objective
         close = direct.abs() <= torch.finfo(direct.dtype).eps ** 0.5 * self.scale
         if readable(close) and not bool(close.any()):
             return direct
-        epsilon = self.problem.epsilon[:, None, None]
-        slope = old.gradient + new.gradient + epsilon * (old.log_density + new.log_density)
-        fine = dot(new.plan - old.plan, slope) / 2
-        if self.relaxed_a:
-            rows = old.plan.sum(dim=2), new.plan.sum(dim=2)
-            a, one = self.problem.a, torch.ones_like(self.problem.a)
-            ratio = sum(torch.where(a > 0, row, one).log() - torch.where(a > 0, a, one).log() for row in rows)
-            fine = fine + self.finite_a * ((rows[1] - rows[0]) * ratio).sum(dim=1) / 2
-        if self.any_kept:
-            gaps = [(point.plan.sum(dim=1) - self.problem.b).abs().sum(dim=1) for point in (old, new)]
-            slope_b = (new.plan.sum(dim=1) - old.plan.sum(dim=1)) * self._kept_slope(old, new) / 2
-            fine = fine + self.violation_weight * (gaps[1] - gaps[0]) + slope_b.sum(dim=1)
+        move = new.plan - old.plan
+        columns, rows = (old.plan.sum(dim=1), new.plan.sum(dim=1)), (old.plan.sum(dim=2), new.plan.sum(dim=2))
+        entropy = dot(move, old.log_density) + dot(new.plan, new.log_density - old.log_density) - move.sum(dim=(1, 2))
+        fine = dot(move, old.gradient + new.gradient) / 2 + self.problem.epsilon * entropy
+        fine = fine + self.finite_b * _kl_change(*columns, self.problem.b)
+        # The gradients hold the slope of a linearized penalty, which the line above has counted exactly.
+        ratios = self._ratio(columns[0]) + self._ratio(columns[1])
+        fine = fine - self.linear_rho * ((columns[1] - columns[0]) * ratios).sum(dim=1) / 2
+        fine = fine + self.finite_a * _kl_change(*rows, self.problem.a)
+        gaps = [(column - self.problem.b).abs().sum(dim=1) for column in columns]
+        fine = fine + self.violation_weight * (gaps[1] - gaps[0])
         return torch.where(close, fine, direct)
 
-    def _kept_slope(self, old: Point, new: Point) -> Tensor:
-        """Sum of the slopes of a kept finite penalty at two plans, ``(B, K)``; 0 where the marginal is exact."""
-        rho = torch.where(torch.isinf(self.kept_rho), 0, self.kept_rho)[:, None]
-        tiny = torch.finfo(rho.dtype).tiny
-        logs = [
-            torch.where(self.problem.b > 0, point.plan.sum(dim=1).clamp(min=tiny).log() - self.log_b, 0)
-            for point in (old, new)
-        ]
-        return rho * (logs[0] + logs[1])
+    def _ratio(self, column: Tensor) -> Tensor:
+        """``log(column / b)``: the slope of the action penalty; 0 where an action has no mass to get."""
+        # A column whose mass underflowed gets the steepest slope that the dtype can say, not an infinite one.
+        tiny = torch.finfo(column.dtype).tiny
+        return torch.where(self.problem.b > 0, column.clamp(min=tiny).log() - self.log_b, 0)
 
     @torch.no_grad()
     def error(self, point: Point) -> Tensor:
@@ -198,7 +199,7 @@ class Descent:
         problem, epsilon = self.problem, self.problem.epsilon
         mass = problem.a.sum(dim=1)
         shifted = self.log_b + point.multiplier / epsilon[:, None]
-        tau_a, forget = damping(problem.rho_a / epsilon), torch.zeros_like(epsilon)
+        tau_a, forget = damping(slope(problem.rho_a, epsilon)), torch.zeros_like(epsilon)
         _, best = mirror_step(point.gradient, point.gradient, forget, 1 / epsilon, problem.a, shifted, tau_a)
         error = (best - point.plan).abs().sum(dim=(1, 2)) / mass
         target = problem.b * (-point.multiplier / self.kept_rho[:, None]).clamp(max=80).exp()

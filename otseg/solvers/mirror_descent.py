@@ -130,7 +130,7 @@ class _Steps:
         if self.fixed:
             return torch.ones_like(old.objective, dtype=torch.bool)
         change, rounding = descent.change(old, new), 16 * torch.finfo(old.objective.dtype).eps * descent.scale
-        falls, rises = change < -rounding, change > rounding
+        falls, rises = change < -rounding, ~(change <= rounding)
         # A change by rounding is accepted and leaves the step alone: no decision hangs on the last digit.
         grown = torch.minimum(GROW * self.size, self.ceiling)
         shrunk = torch.maximum(SHRINK * self.size, self.floor)
@@ -147,7 +147,7 @@ def _start(init: Tensor | OTResult | None, problem: Problem) -> Tensor:
     checks.like("init", plan, "cost", problem.cost)
     checks.finite("init", plan)
     if checks.readable(plan):
-        checks.require(bool((plan >= 0).all()), "init", "at least 0", float(plan.min()))
+        checks.require(bool((plan >= 0).all()), "init", "at least 0", float(plan.detach().min()))
     # Entries that underflowed to 0 are alive in the log domain: give them the smallest positive mass.
     log_plan = plan.clamp(min=torch.finfo(plan.dtype).tiny).log()
     product = log_weight(problem.a).unsqueeze(2) + log_weight(problem.b).unsqueeze(1)

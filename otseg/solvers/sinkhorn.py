@@ -4,7 +4,7 @@ import torch
 
 from otseg import checks
 from otseg.ops.divergence import log_weight
-from otseg.ops.sinkhorn import sinkhorn_sweeps
+from otseg.ops.sinkhorn import sinkhorn_sweeps, slope
 from otseg.problem import Problem
 from otseg.result import OTResult
 from otseg.solvers.gradients import recording
@@ -67,11 +67,11 @@ def sinkhorn(
     with recording(grad, problem.cost.device):
         scale = epsilon[:, None]
         score = -problem.linear_cost / scale.unsqueeze(2)
-        strength_a, strength_b = problem.rho_a / epsilon, problem.rho_b / epsilon
-        exact = torch.isinf(strength_a) & torch.isinf(strength_b)
+        slope_a, slope_b = slope(problem.rho_a, epsilon), slope(problem.rho_b, epsilon)
+        exact = (slope_a == 0) & (slope_b == 0)
         translate = not (checks.readable(exact) and bool(exact.all()))
         start = _start(init, problem) / scale
-        f, g, n_iter, error = sinkhorn_sweeps(score, a, b, strength_a, strength_b, start, max_iter, tol, translate)
+        f, g, n_iter, error = sinkhorn_sweeps(score, a, b, slope_a, slope_b, start, max_iter, tol, translate)
         plan = (score + (f + log_weight(a)).unsqueeze(2) + (g + log_weight(b)).unsqueeze(1)).exp()
         f, g = (f * scale).masked_fill(~problem.mask, 0), g * scale
     converged = error < tol if tol is not None else torch.zeros_like(n_iter, dtype=torch.bool)

@@ -4,7 +4,7 @@ import warnings
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Int
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -92,33 +92,33 @@ class DegenerateSolutions(Callback):
         assert isinstance(pl_module, SegmentationModule)
         model, training = pl_module.model, pl_module.model.training
         model.eval()
-        counts = []
+        per_batch = []
         for batch in self.batches:
             result = model.segment(batch.features.to(pl_module.device), batch.mask.to(pl_module.device))
             labels = result.labels()
-            counts.append(torch.bincount(labels[labels >= 0], minlength=result.plan.shape[2]))
+            per_batch.append(torch.bincount(labels[labels >= 0], minlength=result.plan.shape[2]))
         model.train(training)
-        shares = torch.stack(counts).sum(dim=0)
-        effective = effective_actions(shares)
-        if len(shares) > 1 and effective < max(1.5, len(shares) / 4):
+        counts = torch.stack(per_batch).sum(dim=0)
+        effective = effective_actions(counts)
+        if len(counts) > 1 and effective < max(1.5, len(counts) / 4):
             warnings.warn(
-                f"The model uses {effective:.1f} of {len(shares)} actions (effective number over the training "
+                f"The model uses {effective:.1f} of {len(counts)} actions (effective number over the training "
                 "sequences): a degenerate solution. Train with another seed, raise `rho_b` or `order`, or ask "
                 "for fewer actions.",
                 stacklevel=2,
             )
 
 
-def effective_actions(shares: Float[Tensor, " K"]) -> float:
+def effective_actions(counts: Int[Tensor, " K"]) -> float:
     r"""Effective number of actions: :math:`\exp(-\sum_k p_k \log p_k)` of their shares ``p`` of the frames.
 
     ``K`` where all actions are equally frequent, 1 where all frames fall into one.
 
     Args:
-        shares: Share, or number, of the frames of every action.
+        counts: Number of frames of every action, not all 0.
 
     Example:
-        >>> effective_actions(torch.tensor([10.0, 10.0, 0.0]))
+        >>> round(effective_actions(torch.tensor([10, 10, 0])), 6)
         2.0
     """
-    return float(torch.special.entr(shares.double() / shares.sum()).sum().exp())
+    return float(torch.special.entr(counts.double() / counts.sum()).sum().exp())

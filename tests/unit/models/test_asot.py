@@ -93,7 +93,7 @@ def test_prepare_orders_prototypes_by_time_and_ignores_padding(model, generator)
     features = torch.cat([frames, padding]).unsqueeze(0)
     mask = (torch.arange(60) < 30).unsqueeze(0)
     model.prepare([Batch(features, mask)], generator=generator)
-    expected = normalize(model.encoder(torch.eye(6)[[2, 0, 1]]), dim=1)
+    expected = normalize(model.encoder(torch.eye(6)[None, [2, 0, 1]])[0], dim=1)
     torch.testing.assert_close(model.prototypes(), expected, atol=1e-5, rtol=0)
 
 

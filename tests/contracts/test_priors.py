@@ -1,0 +1,84 @@
+"""What every prior must satisfy."""
+
+import pytest
+import torch
+
+from otseg.types import Prior
+from tests.cases import PRIORS
+
+cases = pytest.mark.parametrize("case", PRIORS, ids=lambda case: case.name)
+N, K = 7, 3
+
+
+def plan_and_mask(generator, lengths=(7, 4)):
+    plan = torch.rand(len(lengths), N, K, generator=generator, dtype=torch.float64)
+    return plan, torch.arange(N) < torch.tensor(lengths)[:, None]
+
+
+@cases
+def test_gradient_is_that_of_the_energy(case, generator):
+    plan, mask = plan_and_mask(generator)
+    plan.requires_grad_()
+    energy, grad = case.make().energy_and_grad(plan, mask)
+    assert energy.shape == (2,)
+    (expected,) = torch.autograd.grad(energy.sum(), plan)
+    torch.testing.assert_close(grad, expected)
+
+
+@cases
+def test_masked_frames_contribute_nothing(case, generator):
+    plan, mask = plan_and_mask(generator)
+    energy, grad = case.make().energy_and_grad(plan, mask)
+    other = torch.where(mask.unsqueeze(2), plan, 5.0)
+    energy_other, grad_other = case.make().energy_and_grad(other, mask)
+    assert torch.equal(energy, energy_other)
+    assert torch.equal(grad[mask], grad_other[mask])
+    assert (grad[~mask] == 0).all()
+
+
+@cases
+def test_linear_tells_the_truth(case, generator):
+    plan, mask = plan_and_mask(generator)
+    prior = case.make()
+    assert isinstance(prior, Prior)
+    one, other = (prior.energy_and_grad(scale * plan, mask)[1] for scale in (1.0, 2.0))
+    assert prior.linear == torch.equal(one, other)
+
+
+@cases
+def test_weight_per_problem_equals_each_alone(case, generator):
+    if case.name == "fixed term":
+        pytest.skip("a fixed term has no weight")
+    plan, mask = plan_and_mask(generator)
+    together = case.make(torch.tensor([0.3, 1.5], dtype=torch.float64)).energy_and_grad(plan, mask)
+    for i, weight in enumerate((0.3, 1.5)):
+        alone = case.make(weight).energy_and_grad(plan[i : i + 1], mask[i : i + 1])
+        torch.testing.assert_close(together[0][i], alone[0][0])
+        torch.testing.assert_close(together[1][i], alone[1][0])
+
+
+@cases
+@pytest.mark.parametrize("bad", [-0.1, float("nan"), float("inf"), "much", torch.tensor([-1.0])])
+def test_bad_weights_are_refused(case, bad):
+    if case.name == "fixed term":
+        pytest.skip("a fixed term has no weight")
+    with pytest.raises((ValueError, TypeError), match="`weight` must be"):
+        case.make(bad)
+
+
+@cases
+def test_smoothness_bounds_the_curvature(case, generator):
+    """Descent lemma relative to the entropy: E(Q) <= E(P) + <E'(P), Q - P> + L KL(Q | P) for exact frames."""
+    _, mask = plan_and_mask(generator, (7, 7))
+    prior = case.make()
+    a = torch.rand(2, N, generator=generator, dtype=torch.float64)
+    a = a / a.sum(dim=1, keepdim=True)
+    bound = prior.smoothness(a, mask)
+    assert prior.linear == bool((bound == 0).all())
+    for sharpness in (1.0, 5.0, 30.0):
+        p, q = ((sharpness * torch.randn(2, N, K, generator=generator, dtype=torch.float64)).softmax(2) for _ in "pq")
+        p, q = a.unsqueeze(2) * p, a.unsqueeze(2) * q
+        energy, grad = prior.energy_and_grad(p, mask)
+        divergence = (q * (q / p).log()).sum(dim=(1, 2))
+        upper = energy + (grad * (q - p)).sum(dim=(1, 2)) + bound * divergence
+        assert (prior.energy_and_grad(q, mask)[0] <= upper + 1e-9).all()
