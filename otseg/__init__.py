@@ -1,6 +1,6 @@
 """Differentiable optimal transport for temporal segmentation."""
 
-from otseg import costs, priors, solvers
+from otseg import costs, data, decode, metrics, models, plots, priors, solvers
 from otseg.doors import gromov_ot, sinkhorn
 from otseg.problem import Problem
 from otseg.result import OTResult
@@ -14,7 +14,12 @@ __all__ = [
     "Prior",
     "Problem",
     "costs",
+    "data",
+    "decode",
     "gromov_ot",
+    "metrics",
+    "models",
+    "plots",
     "priors",
     "sinkhorn",
     "solve",

@@ -5,7 +5,6 @@ from collections.abc import Sequence as Seq
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from scipy.signal import lfilter
 from torch import Tensor
 
 from otseg import checks
@@ -74,5 +73,7 @@ def autoregressive(white: Float[Tensor, "N D"], correlation: float) -> Float[Ten
     """
     gain = (1.0 - correlation**2) ** 0.5
     start = (1.0 - gain) * white[:1].double().numpy()  # the state of the filter for which z_0 is xi_0
+    from scipy.signal import lfilter  # only here: it takes as long to import as torch
+
     z, _ = lfilter([gain], [1.0, -correlation], white.double().numpy(), axis=0, zi=start)
     return torch.from_numpy(np.ascontiguousarray(z)).float()

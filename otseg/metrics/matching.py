@@ -6,7 +6,6 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linear_sum_assignment
 
 from otseg import checks
 from otseg.metrics.sequences import (
@@ -197,6 +196,8 @@ def _assign(videos: Sequence[Video]) -> tuple[dict[int, int], tuple[int, ...]]:
     classes, column = np.unique(true, return_inverse=True)
     shape = (len(clusters), len(classes))
     overlap = np.bincount(row * len(classes) + column, minlength=shape[0] * shape[1]).reshape(shape)
+    from scipy.optimize import linear_sum_assignment  # only here: it takes as long to import as torch
+
     pairs = zip(*linear_sum_assignment(overlap, maximize=True), strict=True)
     mapping = {int(clusters[r]): int(classes[c]) for r, c in pairs if overlap[r, c] > 0}
     return mapping, tuple(int(k) for k in clusters if int(k) not in mapping)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float, Int
-from sklearn.cluster import KMeans
 from torch import Tensor
 
 from otseg import checks
@@ -49,5 +48,7 @@ def kmeans_frames(
     frames = torch.cat([checks.tensor(f"sequences[{i}]", x, "N D") for i, x in enumerate(sequences)])
     checks.number("n_actions", n_actions, 1, len(frames), integer=True)
     seed = int(torch.randint(2**31 - 1, (), generator=generator))
+    from sklearn.cluster import KMeans  # only here: it takes as long to import as torch
+
     labels = KMeans(n_actions, n_init=10, random_state=seed).fit_predict(frames.cpu().double().numpy())
     return list(torch.split(torch.from_numpy(labels).long(), [len(x) for x in sequences]))

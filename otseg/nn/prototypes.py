@@ -2,7 +2,6 @@
 
 import torch
 from jaxtyping import Float
-from sklearn.cluster import KMeans
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -76,6 +75,8 @@ class Prototypes(nn.Module):
         )
         checks.finite("embeddings", embeddings.cpu())
         seed = int(torch.randint(2**31 - 1, (), generator=generator, device=generator.device if generator else "cpu"))
+        from sklearn.cluster import KMeans  # only here: it takes as long to import as torch
+
         means = KMeans(n_actions, n_init=10, random_state=seed).fit(embeddings.double().cpu().numpy())
         centers = torch.from_numpy(means.cluster_centers_)
         if positions is not None:

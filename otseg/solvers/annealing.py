@@ -32,8 +32,8 @@ def annealed(solver: Any, *, start: PerProblem, factor: float = 0.5) -> Solver:
     Example:
         >>> from functools import partial
         >>> solver = annealed(partial(otseg.solvers.sinkhorn, tol=1e-6, max_iter=5000), start=1.0)
-        >>> result = otseg.solve(torch.rand(1, 6, 6), epsilon=1e-3, solver=solver)
-        >>> bool(result.converged)
+        >>> cost = torch.rand(1, 6, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+        >>> bool(otseg.solve(cost, epsilon=0.01, solver=solver).converged)
         True
 
     References:
