@@ -81,6 +81,9 @@ class Descent:
     finite_b: Tensor
     scale: Tensor  # what objectives may differ by: mass times the range of cost and priors
     violation_weight: Tensor  # of an exact action marginal
+    mass_b: Tensor
+    product_mass: Tensor  # mass of a b^T
+    tau_exact: Tensor  # damping of exact frames, 1
     any_kept: bool
     relaxed_a: bool
     inner_iter: int
@@ -114,6 +117,9 @@ class Descent:
             finite_b=torch.where(exact_b, zero, rho),
             scale=problem.a.detach().sum(dim=1) * (width + problem.epsilon.detach()),
             violation_weight=violation_weight,
+            mass_b=problem.b.sum(dim=1),
+            product_mass=problem.a.sum(dim=1) * problem.b.sum(dim=1),
+            tau_exact=torch.ones_like(rho),
             any_kept=_any(kept),
             relaxed_a=_any(~exact_a),
             inner_iter=inner_iter,
@@ -128,13 +134,14 @@ class Descent:
         if multiplier is None:
             multiplier = torch.zeros_like(b)
         column = plan.sum(dim=1)
-        entropy = dot(plan, log_density) - column.sum(dim=1) + a.sum(dim=1) * b.sum(dim=1)
+        mass, ratio = column.sum(dim=1), self._ratio(column)
+        entropy = dot(plan, log_density) - mass + self.product_mass
         objective = dot(plan, self.cost) + epsilon * entropy
-        gradient = self.cost + (self.linear_rho[:, None] * self._ratio(column)).unsqueeze(1)
+        objective = objective + self.finite_b * ((column * ratio).sum(dim=1) - mass + self.mass_b)
+        gradient = self.cost + (self.linear_rho[:, None] * ratio).unsqueeze(1)
         for prior in problem.curved_priors:
             energy, curved = prior.energy_and_grad(plan, problem.mask)
             objective, gradient = objective + energy, gradient.add_(curved)
-        objective = objective + self.finite_b * kl(column, b)
         if self.relaxed_a:
             objective = objective + self.finite_a * kl(plan.sum(dim=2), a)
         if self.any_kept:
@@ -147,7 +154,7 @@ class Descent:
         scale = problem.epsilon + 1 / step  # weight of all entropies of the subproblem
         keep, move = 1 / (step * scale), 1 / scale
         if not self.any_kept:
-            tau_a = damping(slope(problem.rho_a, scale))
+            tau_a = damping(slope(problem.rho_a, scale)) if self.relaxed_a else self.tau_exact
             density, plan = mirror_step(point.log_density, point.gradient, keep, move, problem.a, self.log_b, tau_a)
             return self.point(density, None, plan)
         score = keep[:, None, None] * point.log_density - move[:, None, None] * point.gradient
@@ -175,16 +182,19 @@ class Descent:
         if readable(close) and not bool(close.any()):
             return direct
         move = new.plan - old.plan
-        columns, rows = (old.plan.sum(dim=1), new.plan.sum(dim=1)), (old.plan.sum(dim=2), new.plan.sum(dim=2))
-        entropy = dot(move, old.log_density) + dot(new.plan, new.log_density - old.log_density) - move.sum(dim=(1, 2))
+        columns = old.plan.sum(dim=1), new.plan.sum(dim=1)
+        shift = columns[1] - columns[0]
+        entropy = dot(move, old.log_density) + dot(new.plan, new.log_density - old.log_density) - shift.sum(dim=1)
         fine = dot(move, old.gradient + new.gradient) / 2 + self.problem.epsilon * entropy
         fine = fine + self.finite_b * _kl_change(*columns, self.problem.b)
         # The gradients hold the slope of a linearized penalty, which the line above has counted exactly.
-        ratios = self._ratio(columns[0]) + self._ratio(columns[1])
-        fine = fine - self.linear_rho * ((columns[1] - columns[0]) * ratios).sum(dim=1) / 2
-        fine = fine + self.finite_a * _kl_change(*rows, self.problem.a)
-        gaps = [(column - self.problem.b).abs().sum(dim=1) for column in columns]
-        fine = fine + self.violation_weight * (gaps[1] - gaps[0])
+        fine = fine - self.linear_rho * (shift * (self._ratio(columns[0]) + self._ratio(columns[1]))).sum(dim=1) / 2
+        if self.relaxed_a:
+            rows = old.plan.sum(dim=2), new.plan.sum(dim=2)
+            fine = fine + self.finite_a * _kl_change(*rows, self.problem.a)
+        if self.any_kept:
+            gaps = [(column - self.problem.b).abs().sum(dim=1) for column in columns]
+            fine = fine + self.violation_weight * (gaps[1] - gaps[0])
         return torch.where(close, fine, direct)
 
     def _ratio(self, column: Tensor) -> Tensor:
