@@ -1,6 +1,6 @@
 """Speed of ``otseg.gromov_ot`` (25 iterations) against the published algorithm, and its growth with length.
 
-python -m benchmarks.bench_gromov [--repeats 5] [--quick] [--output FOLDER]
+python -m benchmarks.bench_gromov [--repeats 5] [--quick] [--part speed|length] [--output FOLDER]
 """
 
 import argparse
@@ -44,15 +44,23 @@ def grow(frames: int) -> dict[str, object]:
 def alone(frames: int) -> None:
     cost = make_cost(1, frames, 20)
     ours(cost[:, :1000])
-    print(min(seconds(lambda: ours(cost)) for _ in range(2 if frames > 300_000 else 5)), peak_gib())
+    print(min(seconds(lambda: ours(cost)) for _ in range(3 if frames > 300_000 else 10)), peak_gib())
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="small shapes only")
+    parser.add_argument("--part", choices=["speed", "length"], help="one of the two tables; both if left out")
     parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args()
+    if options.part != "length":
+        speed(options)
+    if options.part != "speed":
+        length(options)
+
+
+def speed(options: argparse.Namespace) -> None:
     rows = [compare(shape, options.repeats) for shape in (SHAPES[:2] if options.quick else SHAPES)]
     notes = (
         "Medians of runs that follow one another; ratio = median of published / ours. float32, uniform random cost, "
@@ -60,8 +68,11 @@ def main() -> None:
         + ". The baseline is `benchmarks/published_asot.py`: the published algorithm from its formulas."
     )
     write("bench_gromov", "gromov_ot against the published ASOT algorithm", rows, notes, options.output)
+
+
+def length(options: argparse.Namespace) -> None:
     lengths = [grow(frames) for frames in (LENGTHS[:1] if options.quick else LENGTHS)]
-    notes = "Best of five (two for a million frames) of one sequence, 20 actions, float32, 25 iterations."
+    notes = "Best of ten (three for a million frames) of one sequence, 20 actions, float32, 25 iterations."
     write("bench_gromov_length", "gromov_ot: growth with length", lengths, notes, options.output)
 
 

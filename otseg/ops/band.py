@@ -51,10 +51,22 @@ class _BandSum(torch.autograd.Function):
 
 def _window_difference(x: Tensor, half_width: Tensor) -> Tensor:
     rows = x.transpose(1, 2)  # (B, K, N)
-    sums = torch.cumsum(rows, dim=2, dtype=torch.float64)
     width = _common_width(x, half_width)
-    window = _gathered(sums, half_width, x.dtype) if width is None else _sliced(sums, width, x.dtype)
-    return window.sub_(rows).transpose(1, 2)
+    if width is None:
+        window = _gathered(torch.cumsum(rows, dim=2, dtype=torch.float64), half_width, x.dtype)
+        return (window - rows).transpose(1, 2)
+    window = torch.empty(rows.shape, dtype=x.dtype, device=x.device)
+    # A few actions at a time, so that the float64 sums stay in the cache and their memory is used again.
+    parts = (torch.split(tensor, _chunk(rows), dim=1) for tensor in (rows, window))
+    for part, out in zip(*parts, strict=True):
+        _sliced(torch.cumsum(part, dim=2, dtype=torch.float64), width, out)
+        out.sub_(part)
+    return window.transpose(1, 2)
+
+
+def _chunk(rows: Tensor) -> int:
+    """Actions whose sums are held at once: about 2 million entries, at least one action."""
+    return max(1, min(rows.shape[1], 2**21 // max(1, rows.shape[0] * rows.shape[2])))
 
 
 def _common_width(x: Tensor, half_width: Tensor) -> int | None:
@@ -76,10 +88,9 @@ def _gathered(sums: Tensor, half_width: Tensor, dtype: torch.dtype) -> Tensor:
     return (padded.gather(2, after.expand(shape)) - padded.gather(2, before.expand(shape))).to(dtype)
 
 
-def _sliced(sums: Tensor, width: int, dtype: torch.dtype) -> Tensor:
-    """The same by slicing where all sequences share a width: without an index per entry, much faster."""
+def _sliced(sums: Tensor, width: int, window: Tensor) -> None:
+    """The same by slicing where all sequences share a width, into ``window``: no index per entry, much faster."""
     n = sums.shape[2]
-    window = torch.empty(sums.shape, dtype=dtype, device=sums.device)
     inside = max(n - width, 0)  # frames below it have a window that is not cut at the end
     cut = min(width + 1, n)  # frames below it have a window that is cut at the start
     first, last = min(inside, cut), max(inside, cut)
@@ -89,4 +100,3 @@ def _sliced(sums: Tensor, width: int, dtype: torch.dtype) -> Tensor:
     else:
         window[:, :, first:last] = sums[:, :, n - 1 :]
     torch.sub(sums[:, :, n - 1 :], sums[:, :, last - width - 1 : n - width - 1], out=window[:, :, last:])
-    return window

@@ -1,6 +1,5 @@
 """One fused mirror-descent update of a plan, with its rows projected on their marginal."""
 
-import torch
 from torch import Tensor
 
 
@@ -32,12 +31,13 @@ def mirror_step(
         The new ``M`` and the new plan ``P``.
     """
     # In place only on fresh tensors whose values no derivative needs.
-    moved = torch.addcmul(keep[:, None, None] * log_density, gradient, -step[:, None, None])
+    moved = (keep[:, None, None] * log_density).addcmul_(gradient, -step[:, None, None])
     weighted = moved + log_b[:, None]
     peak = weighted.detach().amax(dim=2, keepdim=True)  # finite: some action has mass
     plan = weighted.sub_(peak).exp_()
     row = plan.sum(dim=2, keepdim=True)  # at least 1
     log_row = row.log() + peak
     tau = tau_a[:, None, None]
-    plan = plan * (a.unsqueeze(2) * ((1 - tau) * log_row).exp() / row)
+    mass = a.unsqueeze(2) * ((1 - tau) * log_row).exp() / row
+    plan = plan * mass if plan.requires_grad else plan.mul_(mass)  # the derivative of exp needs its value
     return moved.sub_(tau * log_row), plan

@@ -78,7 +78,7 @@ class TemporalSmoothness:
         half_width, height = self.window(mask)
         scale = per_problem(self.weight, plan) * height.to(plan.dtype)[:, None, None] * mask.unsqueeze(2)
         near = band_sum(plan, half_width)
-        grad = scale * (near.sum(dim=2, keepdim=True) - near)  # x C^a = (sum over actions) - x
+        grad = torch.addcmul(scale * near.sum(dim=2, keepdim=True), near, -scale)  # x C^a = (sum over actions) - x
         return dot(grad, plan) / 2, grad
 
     def smoothness(self, a: Float[Tensor, "B N"], mask: Bool[Tensor, "B N"]) -> Float[Tensor, " B"]:
