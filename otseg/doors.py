@@ -65,7 +65,7 @@ def gromov_ot(
     *,
     epsilon: PerProblem,
     alpha: PerProblem,
-    radius: float,
+    radius: int | float,
     order: PerProblem = 0.0,
     rho_a: PerProblem = math.inf,
     rho_b: PerProblem = math.inf,

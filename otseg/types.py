@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 #: One value for all problems of a batch, or one value per problem, a tensor of shape ``(B,)``.
-PerProblem: TypeAlias = float | Tensor
+PerProblem: TypeAlias = int | float | Tensor
 #: How a solver's result is differentiated, see :mod:`otseg.solvers.gradients`.
 GradMode: TypeAlias = Literal["none", "unroll"]
 #: The potentials ``(f, g)`` of shapes ``(B, N)`` and ``(B, K)``, in units of the cost.

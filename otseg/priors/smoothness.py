@@ -49,7 +49,7 @@ class TemporalSmoothness:
     """
 
     weight: PerProblem
-    radius: float
+    radius: int | float
     protocol: Protocol_ = "default"
 
     def __post_init__(self) -> None:
