@@ -1,1 +1,1 @@
-"""TODO-names."""
+"""Numerics on plain tensors, in torch: the boundary that compiled kernels can take over from below."""
