@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 def fail(name: str, requirement: str, got: object, fix: str = "", error: type[Exception] = ValueError) -> NoReturn:
-    """Raise ``error`` in the house's form: what, the requirement, what was found, how to fix it."""
+    """Raise ``error`` in the one form: what, the requirement, what was found, how to fix it."""
     raise error(f"`{name}` must be {requirement}; got {got}." + (f" {fix}" if fix else ""))
 
 

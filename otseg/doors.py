@@ -12,7 +12,7 @@ from otseg.result import OTResult
 from otseg.solve import solve
 from otseg.solvers import mirror_descent, published_mirror_descent
 from otseg.solvers import sinkhorn as sinkhorn_solver
-from otseg.types import GradMode, PerProblem, Potentials, Prior, Protocol_
+from otseg.types import GradMode, PerProblem, Potentials, Prior, ProtocolName
 
 
 def sinkhorn(
@@ -76,7 +76,7 @@ def gromov_ot(
     inner_iter: int | None = None,
     init: Tensor | OTResult | None = None,
     grad: GradMode = "unroll",
-    protocol: Protocol_ = "default",
+    protocol: ProtocolName = "default",
 ) -> OTResult:
     r"""Fused Gromov-Wasserstein transport with a temporal window: the problem of ASOT.
 

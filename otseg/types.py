@@ -15,7 +15,7 @@ GradMode: TypeAlias = Literal["none", "unroll"]
 #: The potentials ``(f, g)`` of shapes ``(B, N)`` and ``(B, K)``, in units of the cost.
 Potentials: TypeAlias = tuple[Tensor, Tensor]
 #: ``"default"`` is mathematically sound; ``"published"`` is a quirk of published code, kept for parity.
-Protocol_: TypeAlias = Literal["default", "published"]
+ProtocolName: TypeAlias = Literal["default", "published"]
 
 
 @runtime_checkable

@@ -1,4 +1,4 @@
-"""The plan of the house: who may import whom, how long a file is, and what is documented."""
+"""The architecture: who may import whom, how long a file is, and what is documented."""
 
 import ast
 import subprocess

@@ -17,7 +17,7 @@ from otseg.priors import LinearOrder, TemporalSmoothness
 from otseg.result import OTResult, Solver
 from otseg.solve import solve
 from otseg.solvers import mirror_descent, published_mirror_descent
-from otseg.types import Batch, Protocol_
+from otseg.types import Batch, ProtocolName
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class ASOTConfig:
     epsilon: float = 0.07  # src/train.py
     epsilon_eval: float = 0.04  # src/train.py
     n_iter: int = 25  # src/train.py
-    protocol: Protocol_ = "default"
+    protocol: ProtocolName = "default"
 
     def __post_init__(self) -> None:
         checks.number("n_actions", self.n_actions, 1, integer=True)

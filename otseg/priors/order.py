@@ -8,7 +8,7 @@ from torch import Tensor
 
 from otseg import checks
 from otseg.priors._terms import check_weight, linear_energy, per_problem
-from otseg.types import PerProblem, Protocol_
+from otseg.types import PerProblem, ProtocolName
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ class LinearOrder:
     """
 
     weight: PerProblem
-    protocol: Protocol_ = "default"
+    protocol: ProtocolName = "default"
 
     def __post_init__(self) -> None:
         check_weight(self.weight)

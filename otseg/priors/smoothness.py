@@ -10,7 +10,7 @@ from otseg import checks
 from otseg.ops.band import band_sum
 from otseg.ops.divergence import dot
 from otseg.priors._terms import check_weight, per_problem
-from otseg.types import PerProblem, Protocol_
+from otseg.types import PerProblem, ProtocolName
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +50,7 @@ class TemporalSmoothness:
 
     weight: PerProblem
     radius: int | float
-    protocol: Protocol_ = "default"
+    protocol: ProtocolName = "default"
 
     def __post_init__(self) -> None:
         check_weight(self.weight)
