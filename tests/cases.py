@@ -12,6 +12,7 @@ from otseg import OTResult, Prior, Problem
 from otseg.costs import cosine, euclidean
 from otseg.priors import LinearOrder, LinearPrior, TemporalSmoothness
 from otseg.solvers import annealed, mirror_descent, sinkhorn
+from otseg.types import Cost
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,11 @@ class SolverCase:
         return self.solver(problem, **{**dict(self.fixed), **options})
 
 
-COSTS = {"cosine": cosine, "euclidean": euclidean, "squared euclidean": partial(euclidean, squared=True)}
+COSTS: dict[str, Cost] = {
+    "cosine": cosine,
+    "euclidean": euclidean,
+    "squared euclidean": partial(euclidean, squared=True),
+}
 
 PRIORS = [
     PriorCase("smoothness, fraction", lambda weight=0.5: TemporalSmoothness(weight, 0.3)),

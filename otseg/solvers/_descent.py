@@ -171,7 +171,7 @@ class Descent:
 
     @torch.no_grad()
     def change(self, old: Point, new: Point) -> Tensor:
-        """Change of the objective from one plan to another, ``(B,)``, right in sign down to rounding of the plans.
+        """Change of the objective from one plan to another, ``(B,)``.
 
         Where the two objectives are close, their difference is mostly rounding. There every term is computed from
         the difference of the plans: exactly, but for curved priors, which take the mean of both slopes (exact if

@@ -46,3 +46,14 @@ def test_published_window_uses_the_padded_length(generator):
 def test_radius_out_of_range_is_refused(radius):
     with pytest.raises((ValueError, TypeError), match="`radius` must be"):
         TemporalSmoothness(1.0, radius)
+
+
+def test_constant_of_smoothness_does_not_depend_on_padding():
+    """Padded frames have real neighbors: they must not raise the constant, which sets the solver's steps."""
+    for n in (1, 2, 3, 7):
+        for radius in (1, 2, 0.3):
+            prior, alone = TemporalSmoothness(1.0, radius), torch.full((1, n), 1 / n)
+            padded = torch.cat([alone, torch.zeros(1, 5)], dim=1)
+            expected = prior.smoothness(alone, torch.ones(1, n, dtype=torch.bool))
+            torch.testing.assert_close(prior.smoothness(padded, (torch.arange(n + 5) < n)[None]), expected)
+    assert TemporalSmoothness(1.0, 1).smoothness(torch.tensor([[1.0, 0.0]]), torch.tensor([[True, False]])) == 0
