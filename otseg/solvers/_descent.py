@@ -8,12 +8,16 @@ from torch import Tensor
 from otseg.checks import readable
 from otseg.ops.divergence import dot, kl, log_weight
 from otseg.ops.mirror_step import mirror_step
+from otseg.ops.newton import newton_polish
 from otseg.ops.sinkhorn import center, damping, sinkhorn_sweeps, slope
+from otseg.ops.sinkhorn_gradient import DIRECT_UP_TO
 from otseg.ops.softmin import softmin
 from otseg.problem import Problem
 
 #: An action penalty above this multiple of the priors' curvature is kept exactly instead of linearized.
-KEEP_ABOVE = 4.0
+KEEP_ABOVE = 1.0
+#: Newton steps after the sweeps of a subproblem: without them its marginals limit how far the objective can fall.
+NEWTON_STEPS = 2
 
 
 def frames_contiguous(x: Tensor) -> Tensor:
@@ -179,7 +183,9 @@ class Descent:
         slope_a, slope_b = slope(problem.rho_a, scale), slope(self.kept_rho, scale)
         f = damping(slope_a)[:, None] * softmin(score, multiplier / scale[:, None], self.log_b, 2)
         f, g, _, _ = sinkhorn_sweeps(score, problem.a, problem.b, slope_a, slope_b, f, max_iter, tol, True)
-        return f, g
+        if g.shape[1] > DIRECT_UP_TO:
+            return f, g
+        return newton_polish(score, problem.a, problem.b, slope_a, slope_b, g, NEWTON_STEPS)
 
     def _ratio(self, column: Tensor) -> Tensor:
         """``log(column / b)``: the slope of the action penalty; 0 where an action has no mass to get."""

@@ -24,8 +24,8 @@ from otseg.ops.softmin import softmin
 from otseg.solvers._descent import Descent, Point
 from otseg.solvers.gradients import NotConvergedWarning, warn_unconverged
 
-#: Sweeps that make the kept marginals of the response exact enough to differentiate.
-RESPONSE_ITER = 1000
+#: Largest number of sweeps that make the kept marginals of the response exact enough to differentiate.
+RESPONSE_ITER = 500
 
 
 def implicit_point(descent: Descent, point: Point, error: Tensor) -> Point:
@@ -50,7 +50,7 @@ def _score(descent: Descent, density: Tensor) -> Tensor:
 def _balanced(descent: Descent, point: Point) -> tuple[Tensor, Tensor]:
     """Potentials of the best response that meet kept marginals as well as rounding allows, over epsilon."""
     score = descent.supported(_score(descent, point.log_density))
-    tol = 256 * torch.finfo(score.dtype).eps
+    tol = torch.finfo(score.dtype).eps ** 0.5  # from here Newton's method goes on
     return descent.balance(score, point.multiplier, descent.problem.epsilon, RESPONSE_ITER, tol)
 
 

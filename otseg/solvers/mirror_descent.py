@@ -13,8 +13,8 @@ from otseg.solvers._implicit import implicit_point
 from otseg.solvers.gradients import MODES, recording
 from otseg.types import GradMode, PerProblem
 
-#: Step factors: after a descent, after a rejection, first step over the safe one.
-GROW, SHRINK, START = 2.0, 0.25, 8.0
+#: Step factors: after a descent, after a descent once a step was rejected, after a rejection, first over the safe step.
+GROW, GENTLE, SHRINK, START = 2.0, 1.2, 0.25, 8.0
 
 
 def mirror_descent(
@@ -123,6 +123,7 @@ class _Steps:
 
     def __init__(self, size: Tensor, floor: Tensor, ceiling: Tensor, fixed: bool) -> None:
         self.size, self.floor, self.ceiling, self.fixed = size, floor, ceiling, fixed
+        self.grow = torch.full_like(size, GROW)
 
     @classmethod
     def of(cls, descent: Descent, step: PerProblem | None) -> "_Steps":
@@ -146,7 +147,8 @@ class _Steps:
         rounding = 16 * torch.finfo(change.dtype).eps * descent.scale
         falls, rises = change < -rounding, ~(change <= rounding)
         # A change by rounding is accepted and leaves the step alone: no decision hangs on the last digit.
-        grown = torch.minimum(GROW * self.size, self.ceiling)
+        self.grow = torch.where(rises, GENTLE, self.grow)
+        grown = torch.minimum(self.grow * self.size, self.ceiling)
         shrunk = torch.maximum(SHRINK * self.size, self.floor)
         self.size = torch.where(rises, shrunk, torch.where(falls, grown, self.size))
         return ~rises
