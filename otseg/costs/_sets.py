@@ -27,9 +27,11 @@ class Points(NamedTuple):
         """The points projected to lines and sorted."""
         return rank(projection(self.x, directions), self.weight, self.mask)
 
-    def detach(self) -> "Points":
-        """The same points as constants."""
-        return Points(self.x.detach(), None if self.weight is None else self.weight.detach(), self.mask)
+    def constant(self) -> "Points":
+        """A copy that no gradient reaches; outside of inference mode it is an ordinary tensor."""
+        x, weight, mask = (None if value is None else value.detach().clone() for value in self)
+        assert x is not None
+        return Points(x, weight, mask)
 
 
 def prepare_sets(

@@ -70,6 +70,7 @@ def max_sliced_wasserstein(
     return power(line_costs(first, second, family, best, p)[:, 0], 1 / p)
 
 
+@torch.inference_mode(False)  # gradients in the direction are needed in any case
 def _ascend(x: Points, y: Points, family: Projection, starts: Tensor, p: float, max_iter: int) -> Tensor:
     """The best direction of every problem, a constant ``(B, 1, E)``."""
 
@@ -82,8 +83,8 @@ def _ascend(x: Points, y: Points, family: Projection, starts: Tensor, p: float, 
         along = (slope * directions).sum(dim=2, keepdim=True) * directions
         return costs.detach(), _unit(slope - along)
 
-    x, y = x.detach(), y.detach()
-    at = _unit(starts.detach()).expand(x.x.shape[0], -1, -1)
+    x, y = x.constant(), y.constant()
+    at = _unit(starts.detach().clone()).expand(x.x.shape[0], -1, -1)
     costs, slope = cost_and_slope(at)
     step = torch.ones_like(costs)
     for _ in range(max_iter):

@@ -52,5 +52,9 @@ def test_never_below_its_starts_and_alone_as_in_a_batch(generator, projection, l
 
 def test_runs_without_gradients_and_at_distance_zero(generator):
     x = torch.randn(1, 4, 2, generator=generator)
-    with torch.no_grad():
-        assert float(max_sliced_wasserstein(x, x, generator=generator)) == 0
+    y = x + torch.tensor([3.0, 4.0])
+    for mode in (torch.no_grad, torch.inference_mode):
+        with mode():
+            assert max_sliced_wasserstein(x, x.clone(), generator=generator) == 0
+            found = max_sliced_wasserstein(x.clone(), y.clone(), weights_x=torch.ones(4), generator=generator)
+            torch.testing.assert_close(found, torch.tensor([5.0]))
