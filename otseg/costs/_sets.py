@@ -48,7 +48,7 @@ def prepare_sets(
     return _points("x", x, weights_x, mask_x), _points("y", y, weights_y, mask_y)
 
 
-def line_costs(x: Points, y: Points, projection: Projection, directions: Tensor, p: float) -> Tensor:
+def line_costs(x: Points, y: Points, projection: Projection, directions: Tensor, p: int | float) -> Tensor:
     """``W_p^p`` of the projections to every direction, ``(B, P)``; directions are ``(P, E)`` or ``(B, P, E)``."""
 
     def chunk(x: Points, y: Points, directions: Tensor) -> Tensor:

@@ -31,9 +31,9 @@ def max_sliced_wasserstein(
     r"""Max-sliced Wasserstein distance :math:`\max_{|\theta| = 1} W_p(g_{\theta\#}\,\mu,\, g_{\theta\#}\,\nu)`.
 
     Every direction ascends on the sphere on its own, each with a step that doubles after an ascent and is halved
-    after a rejection; the best one of every problem is taken. It is a lower bound of the maximum, which is not
-    concave: more starts find better ones. ``max_iter`` times the time of :func:`otseg.sliced_wasserstein`, at most
-    double its memory. Where one argument is not described here, it is described there.
+    after a rejection; the best one of every problem is taken. It is a lower bound: the function of the direction has
+    local maxima, and more starts find better ones. Takes ``max_iter`` times the time of a gradient of
+    :func:`otseg.sliced_wasserstein` and its memory; arguments are described there.
 
     Differentiable in points and weights with the direction as a constant, which is exact at a smooth maximum (envelope
     theorem). The maximum over directions of a minimum over plans often lies where two plans are equally cheap; the
@@ -71,7 +71,7 @@ def max_sliced_wasserstein(
 
 
 @torch.inference_mode(False)  # gradients in the direction are needed in any case
-def _ascend(x: Points, y: Points, family: Projection, starts: Tensor, p: float, max_iter: int) -> Tensor:
+def _ascend(x: Points, y: Points, family: Projection, starts: Tensor, p: int | float, max_iter: int) -> Tensor:
     """The best direction of every problem, a constant ``(B, 1, E)``."""
 
     def cost_and_slope(directions: Tensor) -> tuple[Tensor, Tensor]:

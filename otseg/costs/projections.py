@@ -72,7 +72,7 @@ class CircularProjection:
         :cite:`kolouri2019generalized`, section on generalized Radon transforms.
     """
 
-    radius: float = 2.0
+    radius: int | float = 2.0
 
     def __post_init__(self) -> None:
         checks.number("radius", self.radius, 0, open_low=True)

@@ -12,13 +12,13 @@ def sinkhorn_divergence(
     x: Float[Tensor, "B N D"],
     y: Float[Tensor, "B M D"] | Float[Tensor, "M D"],
     *,
-    epsilon: float,
+    epsilon: int | float,
     weights_x: Float[Tensor, "#B N"] | Float[Tensor, " N"] | None = None,
     weights_y: Float[Tensor, "#B M"] | Float[Tensor, " M"] | None = None,
     mask_x: Bool[Tensor, "#B N"] | Bool[Tensor, " N"] | None = None,
     mask_y: Bool[Tensor, "#B M"] | Bool[Tensor, " M"] | None = None,
     p: int = 2,
-    scaling: float = 0.95,
+    scaling: int | float = 0.95,
 ) -> Float[Tensor, " B"]:
     r"""Sinkhorn divergence: entropic transport without its bias, 0 for equal sets.
 

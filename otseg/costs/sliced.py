@@ -89,7 +89,7 @@ def energy_sliced_wasserstein(
     mask_x: Bool[Tensor, "#B N"] | Bool[Tensor, " N"] | None = None,
     mask_y: Bool[Tensor, "#B M"] | Bool[Tensor, " M"] | None = None,
     p: int | float = 2,
-    temperature: float = 1.0,
+    temperature: int | float = 1.0,
     n_projections: int = 128,
     projection: ProjectionName | Projection = "linear",
     directions: Float[Tensor, "P E"] | None = None,

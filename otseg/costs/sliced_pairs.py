@@ -151,7 +151,7 @@ def sliced_cosine(
     return sliced + (cost if mask is None else cost.masked_fill(~mask.unsqueeze(2), 0))
 
 
-def _sum_of_powers(u: Tensor, v: Tensor, p: float) -> Tensor:
+def _sum_of_powers(u: Tensor, v: Tensor, p: int | float) -> Tensor:
     """``sum_i |u_i - v_i|^p`` of projections ``(B, P, N)`` and ``(1 or B, P, K)``, ``(B, N, K)``."""
 
     def chunk(u: Tensor, v: Tensor) -> Tensor:

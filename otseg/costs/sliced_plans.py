@@ -22,7 +22,7 @@ def expected_sliced_plan(
     mask_x: Bool[Tensor, "#B N"] | Bool[Tensor, " N"] | None = None,
     mask_y: Bool[Tensor, "#B M"] | Bool[Tensor, " M"] | None = None,
     cost: Float[Tensor, "B N M"] | None = None,
-    temperature: float = math.inf,
+    temperature: int | float = math.inf,
     n_projections: int = 128,
     projection: ProjectionName | Projection = "linear",
     directions: Float[Tensor, "P E"] | None = None,
@@ -139,7 +139,7 @@ def _plan_costs(x: Points, y: Points, family: Projection, directions: Tensor, co
         cost = checks.tensor("cost", cost, "B N M").to(x.x.dtype)
         checks.shape("cost", cost, shape, "(B, N, M)")
         checks.like("cost", cost, "x", x.x)
-        cost = cost.masked_fill(~real_pairs(x, y), 0)
+        cost = cost.masked_fill(~_real_pairs(x, y), 0)
     flat = cost.flatten(1).unsqueeze(1)
 
     def chunk(x: Points, y: Points, directions: Tensor) -> Tensor:
@@ -150,7 +150,7 @@ def _plan_costs(x: Points, y: Points, family: Projection, directions: Tensor, co
     return torch.cat(in_chunks(chunk, x, y, directions), dim=1)
 
 
-def real_pairs(x: Points, y: Points) -> Tensor:
+def _real_pairs(x: Points, y: Points) -> Tensor:
     """Which pairs are of two real points, broadcastable to ``(B, N, M)``."""
     real = torch.ones_like(x.x[:, :1, :1], dtype=torch.bool)
     if x.mask is not None:

@@ -66,7 +66,7 @@ def match(x: Ranked, y: Ranked) -> tuple[Tensor, Tensor, Tensor]:
     return mass, i.clamp(max=n - 1), j.clamp(max=m - 1)
 
 
-def line_cost(x: Ranked, y: Ranked, p: float) -> Tensor:
+def line_cost(x: Ranked, y: Ranked, p: int | float) -> Tensor:
     r"""The transport cost :math:`W_p^p` of every line, ``(B, P)``, of total mass 1.
 
     .. math::  \int_0^1 |F_x^{-1}(t) - F_y^{-1}(t)|^p \, dt
@@ -84,14 +84,14 @@ def line_plan(x: Ranked, y: Ranked) -> tuple[Tensor, Tensor, Tensor]:
     return mass.expand_as(rows), rows, columns
 
 
-def distance_power(gap: Tensor, p: float) -> Tensor:
+def distance_power(gap: Tensor, p: int | float) -> Tensor:
     """``|gap|^p`` for ``p >= 1``, whose derivatives at 0 are finite (0 where the true one is not)."""
     if p == 2:
         return gap * gap
     return power(gap.abs(), p)
 
 
-def power(value: Tensor, exponent: float) -> Tensor:
+def power(value: Tensor, exponent: int | float) -> Tensor:
     """``value^exponent`` for values of at least 0; all derivatives at 0 are 0."""
     if exponent == 1:
         return value

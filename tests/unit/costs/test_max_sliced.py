@@ -15,23 +15,23 @@ def test_equals_a_scan_of_the_circle(generator, p):
     make = {"generator": generator, "dtype": torch.float64}
     x, y = torch.randn(3, 9, 2, **make), torch.randn(3, 6, 2, **make) * torch.tensor([0.3, 2.0])
     weights = torch.rand(3, 9, **make)
-    angle = torch.arange(0, math.pi, 4e-3, dtype=torch.float64)
+    angle = torch.arange(0, math.pi, 1e-2, dtype=torch.float64)
     every = torch.stack((angle.cos(), angle.sin()), dim=1)
     scan = torch.stack([otseg.sliced_wasserstein(x, y, weights_x=weights, p=p, directions=d[None]) for d in every])
-    found = max_sliced_wasserstein(x, y, weights_x=weights, p=p, generator=generator)
+    found = max_sliced_wasserstein(x, y, weights_x=weights, p=p, n_projections=6, max_iter=30, generator=generator)
     assert (found >= scan.amax(dim=0) - 1e-5).all()
-    torch.testing.assert_close(found, scan.amax(dim=0), atol=1e-3, rtol=0)
+    torch.testing.assert_close(found, scan.amax(dim=0), atol=5e-3, rtol=0)
 
 
 def test_shift_is_found_exactly_and_the_gradient_is_that_of_the_envelope(generator):
     """Sets far apart along one direction: the maximum is smooth, so that its gradient has no direction in it."""
-    x = torch.randn(1, 4, 3, generator=generator, dtype=torch.float64)
-    y = (x[:, :3] + torch.tensor([5.0, 0.0, 0.0])).clone().requires_grad_()
+    x = torch.randn(1, 3, 3, generator=generator, dtype=torch.float64)
+    y = (x[:, :2] + torch.tensor([5.0, 0.0, 0.0])).clone().requires_grad_()
     x.requires_grad_()
     moved = max_sliced_wasserstein(x.detach(), x.detach().flip(1) + torch.tensor([3.0, 4.0, 0.0]), generator=generator)
     torch.testing.assert_close(moved, torch.full((1,), 5.0, dtype=torch.float64))
     starts = random_directions(2, 3, generator=generator)
-    assert gradcheck(lambda x, y: max_sliced_wasserstein(x, y, directions=starts, max_iter=60), (x, y))
+    assert gradcheck(lambda x, y: max_sliced_wasserstein(x, y, directions=starts, max_iter=40), (x, y))
 
 
 @pytest.mark.parametrize(("projection", "length"), [("linear", 3), ("circular", 3), ("polynomial", 10)])
