@@ -1,6 +1,7 @@
 """Differentiable optimal transport for temporal segmentation."""
 
 from otseg import costs, data, decode, metrics, models, plots, priors, solvers
+from otseg.costs import sliced_wasserstein
 from otseg.doors import gromov_ot, sinkhorn
 from otseg.problem import Problem
 from otseg.result import OTResult
@@ -22,6 +23,7 @@ __all__ = [
     "plots",
     "priors",
     "sinkhorn",
+    "sliced_wasserstein",
     "solve",
     "solvers",
 ]

@@ -9,7 +9,7 @@ import torch
 
 import otseg
 from otseg import OTResult, Prior, Problem
-from otseg.costs import cosine, euclidean
+from otseg.costs import cosine, euclidean, random_directions, sliced_cosine, sliced_pairwise
 from otseg.priors import LinearOrder, LinearPrior, TemporalSmoothness
 from otseg.solvers import annealed, mirror_descent, sinkhorn
 from otseg.types import Cost
@@ -32,10 +32,25 @@ class SolverCase:
         return self.solver(problem, **{**dict(self.fixed), **options})
 
 
+def sliced(cost: Callable[..., torch.Tensor], **options: Any) -> Cost:
+    """A sliced cost with its directions bound; they follow the features and are the same at every call."""
+
+    def bound(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        directions = random_directions(20, x.shape[-1], generator=torch.Generator().manual_seed(0)).float()
+        fits = isinstance(x, torch.Tensor) and x.dtype in (torch.float64, torch.float16)
+        return cost(x, y, directions=directions.to(x.dtype) if fits else directions, **options)
+
+    return bound
+
+
 COSTS: dict[str, Cost] = {
     "cosine": cosine,
     "euclidean": euclidean,
     "squared euclidean": partial(euclidean, squared=True),
+    "sliced": sliced(sliced_pairwise),
+    "sliced, p = 2, circular": sliced(sliced_pairwise, p=2, projection="circular"),
+    "sliced cosine": sliced(sliced_cosine),
+    "sliced cosine, published": sliced(sliced_cosine, protocol="published"),
 }
 
 PRIORS = [

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from otseg import checks
-from otseg.costs import cosine
+from otseg.costs.cosine import cosine
 from otseg.models.base import SegmentationModel
 from otseg.nn import MLP, Prototypes, pseudo_label_cross_entropy
 from otseg.priors import LinearOrder, TemporalSmoothness
