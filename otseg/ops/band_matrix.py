@@ -57,7 +57,7 @@ def band_matmul(blocks: Tensor, x: Tensor) -> Tensor:
 
 def _blocks(x: Tensor, size: int, reach: int) -> tuple[Tensor, Tensor]:
     """Frames in blocks ``(B, S, C, K)``, and the same with the first frames of the next one, ``(B, S, C + R, K)``."""
-    n = x.shape[1]
-    rows = pad(x, (0, 0, 0, -n % size)).unflatten(1, (-1, size))
+    batch, n, width = x.shape
+    rows = pad(x, (0, 0, 0, -n % size)).reshape(batch, -(-n // size), size, width)
     following = pad(rows[:, 1:, :reach], (0, 0, 0, 0, 0, 1))
     return rows, torch.cat([rows, following], dim=2)

@@ -97,7 +97,7 @@ class GromovWasserstein:
             return dot(grad, plan) / 2, grad
 
     def smoothness(self, a: Float[Tensor, "B N"], mask: Bool[Tensor, "B N"]) -> Float[Tensor, " B"]:
-        r"""``w c max_i (|C^v| a)_i`` with ``c`` the largest ``|C^a|``; for the square ``w c (2 max_i ... + c |a| / 2)``.
+        r"""``w c m`` with ``m = max_i (|C^v| a)_i`` and ``c = max |C^a|``; ``w c (2 m + c |a|_1 / 2)`` for the square.
 
         A step :math:`D` between plans with rows ``a`` has rows of sum 0, so what depends on frames alone does not
         curve, and a constant may be taken from :math:`C^{a\,2} \in [0, c^2]`: at most
