@@ -55,7 +55,7 @@ class GromovWasserstein:
         (tensor([0.7500]), tensor([0.]))
 
     References:
-        :cite:`peyre2016gromov`, Eq. 5 and Prop. 1 (the expansion); :cite:`vayer2020fused` (fused with a cost);
+        :cite:`peyre2016gromov`, Prop. 1 (the expansion); :cite:`vayer2019optimal` (fused with a cost);
         :cite:`xu2024asot`, Eq. 5-7 (the product).
     """
 
