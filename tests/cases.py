@@ -88,7 +88,7 @@ SOLVERS = [
     SolverCase("annealed sinkhorn", annealed(partial(sinkhorn, max_iter=30, tol=1e-7), start=1.0)),
     SolverCase("mirror descent", mirror_descent, SMOOTH, (("max_iter", 15),)),
     SolverCase("mirror descent to tolerance", mirror_descent, SMOOTH, (("max_iter", 50), ("tol", 1e-6))),
-    SolverCase("mirror descent, shaped window", mirror_descent, SHAPED, (("max_iter", 15),)),
+    SolverCase("mirror descent, shaped window", mirror_descent, SHAPED, (("max_iter", 6),)),
     SolverCase("mirror descent, no priors", mirror_descent, (), (("max_iter", 15),)),
 ]
 

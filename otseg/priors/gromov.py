@@ -106,7 +106,8 @@ class GromovWasserstein:
         :math:`\frac{w}{2} \sum_{ik} M_{ik} |D_i|_1 |D_k|_1` is at most :math:`w \max_i (M a)_i \mathrm{KL}`.
         """
         a = a * mask
-        bound = self.frames.row_bound(a, mask)
+        with torch.autocast(device_type=a.device.type, enabled=False):
+            bound = self.frames.row_bound(a, mask)
         one = a.new_ones(1, 1)
         largest = (one if self.actions is None else self.actions.to(a)).abs().amax(dim=(-2, -1))  # () or (B,)
         if self.loss == "square":

@@ -16,7 +16,7 @@ def product(features, x, half_width, reach):
     return band_matmul(blocks * band_mask(blocks, half_width), x)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data(), n=st.integers(1, 75), batch=st.integers(1, 3), seed=st.integers(0, 99))
 def test_equals_the_dense_matrix(data, n, batch, seed):
     generator = torch.Generator().manual_seed(seed)

