@@ -21,6 +21,27 @@ GromovLoss: TypeAlias = Literal["product", "square"]
 
 
 @runtime_checkable
+class FrameStructure(Protocol):
+    """A symmetric matrix ``C^v (N, N)`` per sequence that relates its frames, known by its products.
+
+    Rows and columns of padded frames do not count: ``x`` and ``a`` are 0 there, and the caller drops these rows of the
+    result. Products are differentiable, twice, in ``x`` and in the tensors of the structure.
+    """
+
+    def apply(self, x: Float[Tensor, "B N K"], mask: Bool[Tensor, "B N"]) -> Float[Tensor, "B N K"]:
+        """``C^v x``."""
+        ...
+
+    def apply_squared(self, x: Float[Tensor, "B N K"], mask: Bool[Tensor, "B N"]) -> Float[Tensor, "B N K"]:
+        """The entrywise square of ``C^v`` times ``x``."""
+        ...
+
+    def row_bound(self, a: Float[Tensor, "B N"], mask: Bool[Tensor, "B N"]) -> Float[Tensor, " B"]:
+        """An upper bound of ``max_i sum_k |C^v_ik| a_k`` over real frames, for masses ``a``."""
+        ...
+
+
+@runtime_checkable
 class Prior(Protocol):
     """An energy of the plan that is added to the transport cost.
 
@@ -43,27 +64,6 @@ class Prior(Protocol):
 
         Zero for a linear prior. A solver uses it as the step that descends provably (``1 / L``).
         """
-        ...
-
-
-@runtime_checkable
-class FrameStructure(Protocol):
-    """A symmetric matrix ``C^v (N, N)`` per sequence that relates its frames, known by its products.
-
-    Rows and columns of padded frames do not count: ``x`` and ``a`` are 0 there, and the caller drops these rows of the
-    result. Products are differentiable, twice, in ``x`` and in the tensors of the structure.
-    """
-
-    def apply(self, x: Float[Tensor, "B N K"], mask: Bool[Tensor, "B N"]) -> Float[Tensor, "B N K"]:
-        """``C^v x``."""
-        ...
-
-    def apply_squared(self, x: Float[Tensor, "B N K"], mask: Bool[Tensor, "B N"]) -> Float[Tensor, "B N K"]:
-        """The entrywise square of ``C^v`` times ``x``."""
-        ...
-
-    def row_bound(self, a: Float[Tensor, "B N"], mask: Bool[Tensor, "B N"]) -> Float[Tensor, " B"]:
-        """An upper bound of ``max_i sum_k |C^v_ik| a_k`` over real frames, for masses ``a``."""
         ...
 
 
