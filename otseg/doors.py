@@ -7,12 +7,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from otseg import checks
-from otseg.priors import LinearOrder, TemporalSmoothness
+from otseg.priors import GromovWasserstein, LinearOrder, TemporalSmoothness, TemporalWindow
 from otseg.result import OTResult
 from otseg.solve import solve
 from otseg.solvers import mirror_descent, published_mirror_descent
 from otseg.solvers import sinkhorn as sinkhorn_solver
-from otseg.types import GradMode, PerProblem, Potentials, Prior, ProtocolName
+from otseg.types import FrameStructure, GradMode, GromovLoss, PerProblem, Potentials, Prior, ProtocolName
 
 
 def sinkhorn(
@@ -65,7 +65,10 @@ def gromov_ot(
     *,
     epsilon: PerProblem,
     alpha: PerProblem,
-    radius: int | float,
+    radius: int | float | None = None,
+    structure: FrameStructure | None = None,
+    actions: Float[Tensor, "K K"] | Float[Tensor, "B K K"] | None = None,
+    loss: GromovLoss = "product",
     order: PerProblem = 0.0,
     rho_a: PerProblem = math.inf,
     rho_b: PerProblem = math.inf,
@@ -78,7 +81,7 @@ def gromov_ot(
     grad: GradMode = "unroll",
     protocol: ProtocolName = "default",
 ) -> OTResult:
-    r"""Fused Gromov-Wasserstein transport with a temporal window: the problem of ASOT.
+    r"""Fused Gromov-Wasserstein transport with a temporal window (the problem of ASOT), or any other structure.
 
     .. math::
 
@@ -88,7 +91,8 @@ def gromov_ot(
         + \rho_a \mathrm{KL}(P 1 \mid a) + \rho_b \mathrm{KL}(P^\top 1 \mid b)
 
     :func:`otseg.solve` with the cost times ``1 - alpha``, the priors
-    :class:`~otseg.priors.TemporalSmoothness` ``(alpha, radius)`` and, where ``order`` is not 0,
+    :class:`~otseg.priors.TemporalSmoothness` ``(alpha, radius)``, or
+    :class:`~otseg.priors.GromovWasserstein` ``(alpha, structure, actions, loss)``, and, where ``order`` is not 0,
     :class:`~otseg.priors.LinearOrder` ``((1 - alpha) order)``, and :func:`otseg.solvers.mirror_descent`.
 
     Args:
@@ -98,6 +102,11 @@ def gromov_ot(
         epsilon: Weight of the entropy, in units of the cost; one value, or one per problem ``(B,)``.
         alpha: Share of the Gromov term, in [0, 1].
         radius: Window to each side: a float is a fraction of the sequence's own length, an int is frames.
+        structure: Structure of the frames ``C^v`` in place of a window, such as
+            :class:`otseg.priors.FeatureAffinity`; exactly one of ``radius`` and ``structure`` is given.
+        actions: Structure of the actions ``C^a``, symmetric; different actions are 1 apart if ``None``.
+        loss: ``"product"``, or ``"square"`` for the classical Gromov-Wasserstein term, see
+            :class:`~otseg.priors.GromovWasserstein`.
         order: Weight of the order prior (ASOT's rho), at least 0.
         rho_a: Weight of the frame marginal's penalty; ``inf``: exact (ASOT's case).
         rho_b: Weight of the action marginal's penalty (ASOT's lambda).
@@ -110,7 +119,7 @@ def gromov_ot(
         grad: How the result is differentiated, see :mod:`otseg.solvers.gradients`.
         protocol: ``"published"`` reproduces the released code: window and height from the padded length, order prior
             from index 0, and :func:`otseg.solvers.published_mirror_descent` with its step (``tol`` and ``init`` are
-            then refused).
+            then refused, as are ``structure``, ``actions`` and the square loss).
 
     Note:
         The objective halves the Gromov term, which is what the published iteration descends; its printed objective
@@ -128,7 +137,7 @@ def gromov_ot(
     _check_alpha(alpha)
     checks.tensor("cost", cost, "B N K")
     share = 1 - (alpha.to(cost)[:, None, None] if isinstance(alpha, Tensor) else alpha)
-    priors: list[Prior] = [TemporalSmoothness(alpha, radius, protocol)]
+    priors: list[Prior] = [_gromov_prior(alpha, radius, structure, actions, loss, protocol)]
     if isinstance(order, Tensor) or order != 0:
         priors.append(LinearOrder((1 - alpha) * order, protocol))
     options: dict[str, Any] = {"max_iter": max_iter, "step": step, "grad": grad}
@@ -144,6 +153,29 @@ def gromov_ot(
         share * cost, a, b, epsilon=epsilon, rho_a=rho_a, rho_b=rho_b, mask=mask, priors=priors,
         solver=published_mirror_descent if published else mirror_descent, **options,
     )  # fmt: skip
+
+
+def _gromov_prior(
+    alpha: PerProblem,
+    radius: int | float | None,
+    structure: FrameStructure | None,
+    actions: Tensor | None,
+    loss: GromovLoss,
+    protocol: ProtocolName,
+) -> Prior:
+    got = "both" if structure is not None else "neither"
+    one = (radius is None) != (structure is None)
+    checks.require(one, "radius", "given, or `structure`, and not both", got, "radius=0.04 is a window of 4 %.")
+    if protocol == "published":
+        for name, value in (("structure", structure), ("actions", actions)):
+            checks.require(value is None, name, "None where protocol='published'", checks.describe(value))
+        checks.require(loss == "product", "loss", "'product' where protocol='published'", repr(loss))
+    if radius is None:
+        assert structure is not None
+        return GromovWasserstein(alpha, structure, actions, loss)
+    if actions is None and loss == "product":
+        return TemporalSmoothness(alpha, radius, protocol)  # the same as below, faster
+    return GromovWasserstein(alpha, TemporalWindow(radius, protocol), actions, loss)
 
 
 def _check_alpha(alpha: PerProblem) -> None:

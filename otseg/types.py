@@ -1,4 +1,4 @@
-"""Array aliases and the protocols that users may implement: priors and costs, and a padded batch of sequences."""
+"""Array aliases, the protocols that users may implement (priors, structures, costs), and a padded batch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +16,29 @@ GradMode: TypeAlias = Literal["none", "envelope", "implicit", "unroll"]
 Potentials: TypeAlias = tuple[Tensor, Tensor]
 #: ``"default"`` is mathematically sound; ``"published"`` is a quirk of published code, kept for parity.
 ProtocolName: TypeAlias = Literal["default", "published"]
+#: What a Gromov-Wasserstein term compares, see :class:`otseg.priors.GromovWasserstein`.
+GromovLoss: TypeAlias = Literal["product", "square"]
+
+
+@runtime_checkable
+class FrameStructure(Protocol):
+    """A symmetric matrix ``C^v (N, N)`` per sequence that relates its frames, known by its products.
+
+    Rows and columns of padded frames do not count: ``x`` and ``a`` are 0 there, and the caller drops these rows of the
+    result. Products are differentiable, twice, in ``x`` and in the tensors of the structure.
+    """
+
+    def apply(self, x: Float[Tensor, "B N K"], mask: Bool[Tensor, "B N"]) -> Float[Tensor, "B N K"]:
+        """``C^v x``."""
+        ...
+
+    def apply_squared(self, x: Float[Tensor, "B N K"], mask: Bool[Tensor, "B N"]) -> Float[Tensor, "B N K"]:
+        """The entrywise square of ``C^v`` times ``x``."""
+        ...
+
+    def row_bound(self, a: Float[Tensor, "B N"], mask: Bool[Tensor, "B N"]) -> Float[Tensor, " B"]:
+        """An upper bound of ``max_i sum_k |C^v_ik| a_k`` over real frames, for masses ``a``."""
+        ...
 
 
 @runtime_checkable

@@ -10,9 +10,20 @@ import torch
 import otseg
 from otseg import OTResult, Prior, Problem
 from otseg.costs import cosine, euclidean, random_directions, sliced_cosine, sliced_pairwise
-from otseg.priors import LinearOrder, LinearPrior, TemporalSmoothness
+from otseg.priors import (
+    BandKernel,
+    DenseStructure,
+    FeatureAffinity,
+    GromovWasserstein,
+    LinearOrder,
+    LinearPrior,
+    LowRankStructure,
+    ShapedWindow,
+    TemporalSmoothness,
+    TemporalWindow,
+)
 from otseg.solvers import annealed, mirror_descent, sinkhorn
-from otseg.types import Cost
+from otseg.types import Cost, GromovLoss, PerProblem
 
 
 @dataclass(frozen=True)
@@ -62,13 +73,37 @@ PRIORS = [
     ),
 ]
 
+FRAMES = torch.sin(torch.arange(28.0, dtype=torch.float64)).reshape(7, 4)  # features of 7 frames
+ACTIONS = torch.tensor([[0.1, 1.0, -0.5], [1.0, 0.0, 2.0], [-0.5, 2.0, 0.0]], dtype=torch.float64)
+STRUCTURES = {
+    "window": TemporalWindow(0.3),
+    "shaped window": ShapedWindow(0.6, lambda t: torch.exp(-3 * t)),
+    "kernel": BandKernel(torch.tensor([2.0, -1.0, 0.5], dtype=torch.float64)),
+    "dense": DenseStructure(torch.cdist(FRAMES, FRAMES)),
+    "low rank": LowRankStructure(FRAMES[:, :2], FRAMES[:, 2:]),
+    "affinity": FeatureAffinity(FRAMES, 0.3, strength=0.7, bandwidth=0.5),
+}
+
+
+def gromov_case(name: str, loss: GromovLoss, actions: torch.Tensor | None) -> PriorCase:
+    def make(weight: PerProblem = 0.5) -> Prior:
+        return GromovWasserstein(weight, STRUCTURES[name], actions, loss)
+
+    return PriorCase(f"gromov, {name}, {loss}", make)
+
+
+PRIORS += [gromov_case(name, "product", None) for name in STRUCTURES]
+PRIORS += [gromov_case(name, "square", ACTIONS) for name in STRUCTURES]
+
 SMOOTH = (TemporalSmoothness(0.4, 0.3),)
+SHAPED = (GromovWasserstein(0.4, STRUCTURES["shaped window"], loss="square"),)
 SOLVERS = [
     SolverCase("sinkhorn", sinkhorn, fixed=(("max_iter", 30), ("tol", None))),
     SolverCase("sinkhorn to tolerance", sinkhorn, fixed=(("max_iter", 100), ("tol", 1e-7))),
     SolverCase("annealed sinkhorn", annealed(partial(sinkhorn, max_iter=30, tol=1e-7), start=1.0)),
     SolverCase("mirror descent", mirror_descent, SMOOTH, (("max_iter", 15),)),
     SolverCase("mirror descent to tolerance", mirror_descent, SMOOTH, (("max_iter", 50), ("tol", 1e-6))),
+    SolverCase("mirror descent, shaped window", mirror_descent, SHAPED, (("max_iter", 6),)),
     SolverCase("mirror descent, no priors", mirror_descent, (), (("max_iter", 15),)),
 ]
 

@@ -10,6 +10,7 @@ from otseg import checks
 from otseg.ops.band import band_sum
 from otseg.ops.divergence import dot
 from otseg.priors._terms import check_weight, per_problem
+from otseg.priors.window import check_radius, window
 from otseg.types import PerProblem, ProtocolName
 
 
@@ -54,15 +55,7 @@ class TemporalSmoothness:
 
     def __post_init__(self) -> None:
         check_weight(self.weight)
-        checks.choice("protocol", self.protocol, ("default", "published"))
-        if isinstance(self.radius, int):
-            fix = "An int is a number of frames; write 0.04 for 4 % of the sequence."
-            checks.number("radius", self.radius, 1, integer=True, fix=fix)
-            published = self.protocol == "published"
-            checks.require(not published, "radius", "a fraction where protocol='published'", self.radius)
-        else:
-            fix = "A float is a fraction of the sequence; write 5 for five frames."
-            checks.number("radius", self.radius, 0, 1, open_low=True, fix=fix)
+        check_radius(self.radius, self.protocol)
 
     @property
     def linear(self) -> bool:
@@ -90,13 +83,4 @@ class TemporalSmoothness:
 
     def window(self, mask: Bool[Tensor, "B N"]) -> tuple[Int[Tensor, " B"], Float[Tensor, " B"]]:
         """Frames to each side, ``(B,)`` int64, and the height of the window, ``(B,)`` float64."""
-        published = self.protocol == "published"
-        length = torch.full_like(mask[:, 0], mask.shape[1], dtype=torch.int64) if published else mask.sum(dim=1)
-        if isinstance(self.radius, int):
-            reach = torch.full_like(length, self.radius)
-        else:
-            reach = (length * torch.tensor(self.radius, dtype=torch.float64)).floor().long()
-        if published:
-            return reach, torch.full_like(length, 1 / self.radius, dtype=torch.float64)
-        reach = torch.minimum(reach.clamp(min=1), length)
-        return reach, length.double() / reach
+        return window(self.radius, self.protocol, mask)

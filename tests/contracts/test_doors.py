@@ -1,9 +1,10 @@
 """Every door equals its composition, exactly."""
 
+import pytest
 import torch
 
 import otseg
-from otseg.priors import LinearOrder, TemporalSmoothness
+from otseg.priors import FeatureAffinity, GromovWasserstein, LinearOrder, TemporalSmoothness, TemporalWindow
 from otseg.solvers import mirror_descent, published_mirror_descent, sinkhorn
 
 
@@ -33,3 +34,39 @@ def test_gromov_with_one_alpha_and_order_per_problem(generator):
     for i in range(2):
         alone = otseg.gromov_ot(cost[i : i + 1], alpha=float(alpha[i]), order=float(order[i]), **settings)
         torch.testing.assert_close(together.plan[i], alone.plan[0], atol=1e-10, rtol=0)
+
+
+def test_gromov_with_other_structures(generator):
+    cost, features = torch.rand(2, 30, 3, generator=generator), torch.randn(2, 30, 4, generator=generator)
+    actions = 1 - torch.eye(3) / 2
+    for given, prior in (
+        ({"structure": FeatureAffinity(features, 0.1)}, GromovWasserstein(0.4, FeatureAffinity(features, 0.1))),
+        ({"radius": 3, "actions": actions}, GromovWasserstein(0.4, TemporalWindow(3), actions)),
+        ({"radius": 0.1, "loss": "square"}, GromovWasserstein(0.4, TemporalWindow(0.1), loss="square")),
+    ):
+        door = otseg.gromov_ot(cost, epsilon=0.1, alpha=0.4, rho_b=0.5, max_iter=7, **given)
+        composed = otseg.solve(
+            0.6 * cost, epsilon=0.1, rho_b=0.5, priors=[prior], solver=otseg.solvers.mirror_descent, max_iter=7
+        )
+        assert torch.equal(door.plan, composed.plan)
+    same = [
+        otseg.gromov_ot(cost, epsilon=0.1, alpha=0.4, **s) for s in ({"radius": 3}, {"structure": TemporalWindow(3)})
+    ]
+    torch.testing.assert_close(same[0].plan, same[1].plan)
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("radius", {}),
+        ("radius", {"radius": 0.1, "structure": TemporalWindow(0.1)}),
+        ("structure", {"structure": TemporalWindow(0.1), "protocol": "published"}),
+        ("actions", {"radius": 0.1, "actions": torch.zeros(3, 3), "protocol": "published"}),
+        ("loss", {"radius": 0.1, "loss": "square", "protocol": "published"}),
+        ("loss", {"radius": 0.1, "loss": "cosine"}),
+        ("frames", {"structure": torch.eye(30)}),
+    ],
+)
+def test_gromov_refuses_what_does_not_fit(name, given):
+    with pytest.raises((ValueError, TypeError), match=f"`{name}` must be"):
+        otseg.gromov_ot(torch.rand(2, 30, 3), epsilon=0.1, alpha=0.4, **given)
