@@ -2,6 +2,7 @@
 
 from otseg import costs, data, decode, metrics, models, plots, priors, solvers
 from otseg.doors import gromov_ot, sinkhorn
+from otseg.nn import feature_dispatch
 from otseg.problem import Problem
 from otseg.result import OTResult
 from otseg.solve import solve
@@ -16,6 +17,7 @@ __all__ = [
     "costs",
     "data",
     "decode",
+    "feature_dispatch",
     "gromov_ot",
     "metrics",
     "models",
