@@ -185,10 +185,10 @@ def test_what_is_no_balanced_linear_program_is_refused():
         otseg.solve(cost, epsilon=0.1, rho_b=0.5, solver=exact)
     with pytest.raises(ValueError, match="`rho_a` must be inf"):
         otseg.solve(cost, epsilon=0.1, rho_a=0.0, solver=exact)
-    with pytest.raises(ValueError, match="`priors` must be linear.*got TemporalSmoothness.*mirror_descent"):
+    with pytest.raises(ValueError, match=r"`priors` must be linear.*got TemporalSmoothness.*mirror_descent"):
         otseg.solve(cost, epsilon=0.1, priors=[TemporalSmoothness(0.5, 1)], solver=exact)
     with pytest.raises(ValueError, match="`max_iter` must be"):
         exact(Problem.make(cost, epsilon=0.1), max_iter=0)
     problem = Problem.make(cost, epsilon=0.1)
-    with pytest.raises(ValueError, match="`b` must be of the same total mass as `a`.*got 2 against 1 in problem 0"):
+    with pytest.raises(ValueError, match=r"`b` must be of the same total mass as `a`.*got 2 against 1 in problem 0"):
         exact(replace(problem, b=2 * problem.b))
