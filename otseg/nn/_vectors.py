@@ -29,7 +29,7 @@ def zero_padding(name: str, value: Tensor, mask: Tensor | None, mask_name: str =
     return value.masked_fill(~checks.mask(mask_name, mask, name, value).unsqueeze(2), 0)
 
 
-def scalar(name: str, value: PerProblem, features: Tensor, low: float = float("-inf")) -> PerProblem:
+def scalar(name: str, value: PerProblem, features: Tensor, low: int | float = float("-inf")) -> PerProblem:
     """A number above ``low``, or a tensor of one value or one per sequence that broadcasts against ``(B, N, K)``."""
     if not isinstance(value, Tensor):
         checks.number(name, value, low, open_low=True)

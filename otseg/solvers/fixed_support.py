@@ -38,7 +38,7 @@ def fixed_support_barycenter(
     histograms: Float[Tensor, "B N"],
     cost: Float[Tensor, "N K"] | Float[Tensor, "B N K"],
     *,
-    epsilon: float | Float[Tensor, ""],
+    epsilon: int | float | Float[Tensor, ""],
     weights: Float[Tensor, " B"] | None = None,
     mask: Bool[Tensor, "B N"] | None = None,
     max_iter: int = 1000,
@@ -121,7 +121,7 @@ def _cost(cost: Tensor, histograms: Tensor) -> Tensor:
     return cost.expand(len(histograms), -1, -1)
 
 
-def _epsilon(epsilon: float | Tensor, histograms: Tensor) -> float | Tensor:
+def _epsilon(epsilon: int | float | Tensor, histograms: Tensor) -> int | float | Tensor:
     if not isinstance(epsilon, Tensor):
         checks.number("epsilon", epsilon, 0, open_low=True)
         return epsilon
