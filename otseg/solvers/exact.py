@@ -25,8 +25,8 @@ def exact(problem: Problem, *, max_iter: int = 1_000_000) -> OTResult:
         \max_{f, g} \langle f, a\rangle + \langle g, b\rangle \;\text{ with }\; f_n + g_k \le C_{nk}
 
     The linear priors are in the cost; both marginals are exact; ``epsilon`` plays no role. One problem after the other
-    is solved on the CPU in float64, whatever the device: an oracle for tests and for teaching, and fast for small
-    problems (10 ms for 3000 frames and 20 actions). Time grows faster than linearly in NK; O(NK) memory per problem.
+    is solved on the CPU in float64, whatever the device: an oracle for tests and for teaching, and an exact answer for
+    small problems. A pivot costs up to O(NK) time, and their number has no useful bound; O(NK) memory per problem.
 
     Args:
         problem: Transport problem with ``rho_a = rho_b = inf``; every prior must be linear.

@@ -74,8 +74,8 @@ def fixed_support_barycenter(
 
     Note:
         The entropy is relative to equal masses, as in the paper and in POT's ``ot.bregman.barycenter``, whereas
-        :class:`otseg.Problem` takes it relative to ``a b^T``. Here ``b`` is the unknown, and the choice matters: this
-        one spreads the barycenter over about ``sqrt(epsilon)`` of a squared distance.
+        :class:`otseg.Problem` takes it relative to ``a b^T``. Here ``b`` is the unknown, and the choice matters: this one
+        blurs the barycenter, for a squared distance by about ``sqrt(epsilon)``.
 
     Example:
         >>> place = torch.arange(5.0)
