@@ -11,11 +11,12 @@ import torch
 from otseg import checks
 from otseg.problem import Problem
 from otseg.result import OTResult
+from otseg.types import GradMode
 
 Array = npt.NDArray[np.float64]
 
 
-def exact(problem: Problem, *, max_iter: int = 1_000_000) -> OTResult:
+def exact(problem: Problem, *, max_iter: int = 1_000_000, grad: GradMode = "envelope") -> OTResult:
     r"""Optimal transport without entropy, by the network simplex of POT.
 
     .. math::
@@ -31,23 +32,25 @@ def exact(problem: Problem, *, max_iter: int = 1_000_000) -> OTResult:
     Args:
         problem: Transport problem with ``rho_a = rho_b = inf``; every prior must be linear.
         max_iter: Largest number of pivots of a problem, at least 1.
+        grad: ``"envelope"``: ``value`` has a (sub)gradient, see the note; ``"none"``: nothing has. Plan and potentials
+            are constants.
 
     Returns:
         Result whose ``problem`` has ``epsilon = 0``, which is the problem that was solved, so that ``value`` is the
         value of the linear program; ``value_linear`` leaves the priors out. ``f`` and ``g`` are optimal dual variables
         with :math:`\langle b, g\rangle = 0`, feasible also where a mass is 0, and 0 on masked frames. ``error`` is the
         L1 distance of the marginals from ``a`` and ``b``, relative to the mass; ``converged`` says that the
-        simplex ended at an optimum, and is False where it stopped at ``max_iter``. ``n_iter`` is 1: POT counts no
-        pivots.
+        simplex ended at an optimum, and is False where it stopped at ``max_iter`` or where the constraints among the
+        priors leave no plan. ``n_iter`` is 1: POT counts no pivots.
 
     Raises:
         ValueError: If a marginal is not exact, the masses differ, a prior is not linear or an option is out of range.
 
     Note:
-        Plan, ``f`` and ``g`` are piecewise constant in cost and masses, so nothing flows through them. The
-        value of the program does have a gradient wherever plan and dual variables are unique: ``plan`` with respect to
-        the cost, ``f`` and ``g`` with respect to the masses. Where they are not, which is common for equal masses
-        (the plan is then degenerate), these are one of many subgradients: each a correct bound,
+        The plan is piecewise constant in the cost, ``f`` and ``g`` in the masses. The value of the program has a
+        gradient wherever plan and dual variables are unique: ``plan`` with respect to the cost, ``f`` and ``g`` with
+        respect to the masses. Where they are not, which is common for equal masses (the plan is then degenerate),
+        these are one of many subgradients: each a correct bound,
         :math:`V(C') \le V(C) + \langle P, C' - C\rangle` and
         :math:`V(a', b') \ge V(a, b) + \langle f, a' - a\rangle + \langle g, b' - b\rangle`, but a finite difference
         sees another one. Only changes of the masses that keep both totals equal have a meaning; the constant
@@ -63,6 +66,7 @@ def exact(problem: Problem, *, max_iter: int = 1_000_000) -> OTResult:
     References:
         :cite:`bonneel2011displacement` (the network simplex); :cite:`flamary2021pot` (the implementation).
     """
+    checks.choice("grad", grad, ("none", "envelope"))
     checks.number("max_iter", max_iter, 1, integer=True)
     curved = [type(prior).__name__ for prior in problem.curved_priors]
     fix = "Solve it with solver=otseg.solvers.mirror_descent."
@@ -74,26 +78,32 @@ def exact(problem: Problem, *, max_iter: int = 1_000_000) -> OTResult:
     mass_a, mass_b = a.sum(dim=1), b.sum(dim=1)
     for i in ((mass_a - mass_b).abs() > 1e-4 * mass_a).nonzero().flatten().tolist():
         got = f"{float(mass_b[i]):.6g} against {float(mass_a[i]):.6g} in problem {i}"
-        fix = (
-            "Rescale one of them; transport of a part of the mass needs solver=otseg.solvers.sinkhorn and a finite rho."
-        )
+        fix = "Rescale one of them, or relax a marginal with solver=otseg.solvers.sinkhorn and a finite rho."
         checks.fail("b", "of the same total mass as `a` for the solver `exact`", got, fix)
     plan, f, g = torch.zeros_like(cost), torch.zeros_like(a), torch.zeros_like(b)
     converged = torch.zeros(len(cost), dtype=torch.bool)
+    support = torch.ones_like(cost, dtype=torch.bool) if problem.support is None else problem.support.cpu()
     for i, real in enumerate(problem.mask.cpu()):
-        *solution, converged[i] = _linear_program(cost[i, real].numpy(), a[i, real].numpy(), b[i].numpy(), max_iter)
+        arrays = cost[i, real].numpy(), a[i, real].numpy(), b[i].numpy(), support[i, real].numpy()
+        *solution, converged[i] = _linear_program(*arrays, max_iter)
         plan[i, real], f[i, real], g[i] = map(torch.from_numpy, solution)
     error = ((plan.sum(dim=2) - a).abs().sum(dim=1) + (plan.sum(dim=1) - b).abs().sum(dim=1)) / mass_a
     plan, f, g, error = (x.to(problem.cost) for x in (plan, f, g, error))
     converged = converged.to(problem.cost.device)
     solved = replace(problem, epsilon=torch.zeros_like(problem.epsilon))
-    return OTResult(plan, solved, f, g, torch.ones_like(converged, dtype=torch.int64), error, converged)
+    n_iter = torch.ones_like(converged, dtype=torch.int64)
+    return OTResult(plan, solved, f, g, n_iter, error, converged, grad)
 
 
-def _linear_program(cost: Array, a: Array, b: Array, max_iter: int) -> tuple[Array, Array, Array, bool]:
+def _linear_program(
+    cost: Array, a: Array, b: Array, support: npt.NDArray[np.bool_], max_iter: int
+) -> tuple[Array, Array, Array, bool]:
     """Plan, dual variables, and whether they are optimal, of one problem; zero masses are left out and filled in."""
     from ot.lp import emd  # only here: importing POT is slow
 
+    # Rerouting a unit of mass off a forbidden entry changes at most 2 min(N, K) others: such a price is never worth it.
+    price = cost.max() + (2 * min(cost.shape) + 1) * (np.ptp(cost) + 1)
+    cost = np.where(support, cost, price)
     rows, columns = a > 0, b > 0
     inner = cost[rows][:, columns]
     masses = a[rows], b[columns] * (a.sum() / b.sum())
@@ -109,4 +119,6 @@ def _linear_program(cost: Array, a: Array, b: Array, max_iter: int) -> tuple[Arr
     g[~columns] = (cost[rows][:, ~columns] - f[rows, None]).min(axis=0)
     f[~rows] = (cost[~rows] - g).min(axis=1)
     shift = g @ b / b.sum()
-    return plan, f + shift, g - shift, report["result_code"] == 1
+    feasible = plan[~support].sum() <= 1e-9 * a.sum()
+    plan[~support] = 0
+    return plan, f + shift, g - shift, bool(report["result_code"] == 1 and feasible)

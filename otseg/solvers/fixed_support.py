@@ -74,8 +74,8 @@ def fixed_support_barycenter(
 
     Note:
         The entropy is relative to equal masses, as in the paper and in POT's ``ot.bregman.barycenter``, whereas
-        :class:`otseg.Problem` takes it relative to ``a b^T``. Here ``b`` is the unknown, and the choice matters: this one
-        blurs the barycenter, for a squared distance by about ``sqrt(epsilon)``.
+        :class:`otseg.Problem` takes it relative to ``a b^T``. Here ``b`` is the unknown, and the choice matters: this
+        one blurs the barycenter, for a squared distance by about ``sqrt(epsilon)``.
 
     Example:
         >>> place = torch.arange(5.0)
@@ -87,6 +87,7 @@ def fixed_support_barycenter(
     References:
         :cite:`benamou2015iterative` (the projections); :cite:`agueh2011barycenters` (barycenters in transport).
     """
+    checks.choice("grad", grad, ("none", "unroll"))
     checks.number("max_iter", max_iter, 1, integer=True)
     if tol is not None:
         checks.number("tol", tol, 0)
@@ -101,7 +102,7 @@ def fixed_support_barycenter(
     _check_masses(histograms)
     checks.finite("cost", cost)
     weight = normalized(weights, histograms)
-    with recording(grad, cost.device):
+    with recording(grad == "unroll", cost.device):
         score = -cost / epsilon
         log_q, f, g, n_iter, error = barycenter_sweeps(score, histograms, weight, max_iter, tol)
         histogram = log_q.softmax(dim=0) * (weight @ histograms.sum(dim=1))

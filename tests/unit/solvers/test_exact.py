@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -107,23 +107,74 @@ def test_epsilon_plays_no_role_and_value_has_the_linear_priors(generator):
     assert (result.value_linear < result.value).all()
 
 
-def program_value(problem):
-    """Value of the program with its subgradient, from the plan and the potentials."""
-    result = exact(problem)
-    value = (problem.linear_cost * result.plan).sum(dim=(1, 2))
-    value = value + (result.f * (problem.a - result.marginal_a)).sum(dim=1)
-    return value + (result.g * (problem.b - result.marginal_b)).sum(dim=1)
-
-
 def test_gradient_where_plan_and_potentials_are_unique(generator):
     problem = random_problem(generator)
     cost = problem.cost.requires_grad_()
     a, b = problem.a.log().requires_grad_(), problem.b.log().requires_grad_()
 
     def value(cost, a, b):  # masses stay on the simplex
-        return program_value(replace(problem, cost=cost, a=a.softmax(dim=1), b=b.softmax(dim=1)))
+        return exact(replace(problem, cost=cost, a=a.softmax(dim=1), b=b.softmax(dim=1))).value
 
     assert gradcheck(value, (cost, a, b))
+
+
+def test_gradient_in_the_weight_of_a_prior(generator):
+    problem = random_problem(generator)
+    weight = torch.tensor([0.3, 0.8], dtype=torch.float64, requires_grad=True)
+    assert gradcheck(lambda w: exact(replace(problem, priors=(LinearOrder(w),))).value, weight)
+
+
+def test_gradient_modes(generator):
+    problem = random_problem(generator)
+    problem = replace(problem, cost=problem.cost.requires_grad_(), a=problem.a.requires_grad_())
+    assert not exact(problem, grad="none").value.requires_grad
+    result = exact(problem)
+    cost, a = torch.autograd.grad(result.value.sum(), (problem.cost, problem.a))
+    assert torch.equal(cost, result.plan)
+    assert torch.equal(a, result.f)
+    with pytest.raises(ValueError, match="`grad` must be one of 'none', 'envelope'; got 'unroll'"):
+        exact(problem, grad="unroll")
+
+
+@dataclass(frozen=True)
+class Forbidden:
+    """A constraint: entries that the plan may not use."""
+
+    entries: torch.Tensor  # (N, K)
+    linear = True
+
+    def energy_and_grad(self, plan, mask):
+        return plan.new_zeros(len(plan)), torch.zeros_like(plan)
+
+    def smoothness(self, a, mask):
+        return a.new_zeros(len(a))
+
+    def support(self, mask, n_actions):
+        return (~self.entries).expand(len(mask), -1, -1)
+
+
+def test_constraints_are_kept(generator):
+    entries = torch.rand(6, 4, generator=generator) > 0.7
+    problem = random_problem(generator, priors=[Forbidden(entries)])
+    problem = replace(problem, b=torch.full((2, 4), 0.25, dtype=torch.float64))
+    result = exact(problem)
+    assert entries.any()
+    assert (exact(replace(problem, priors=())).plan[:, entries] > 0).any()
+    assert (result.plan[:, entries] == 0).all()
+    assert result.converged.all()
+    for i in range(2):
+        cost = problem.cost[i].masked_fill(entries, 1e4)
+        expected = linear_program(cost.numpy(), problem.a[i].numpy(), problem.b[i].numpy())
+        assert float(result.value[i]) == pytest.approx(expected, abs=1e-9)
+    slack = problem.cost - result.f.unsqueeze(2) - result.g.unsqueeze(1)
+    assert (slack[:, ~entries] >= -1e-12).all()
+
+
+def test_constraints_without_a_plan_are_said():
+    entries = torch.tensor([[False, True], [False, True], [True, False]])  # half of the mass must go to a third
+    result = otseg.solve(torch.rand(1, 3, 2), epsilon=1.0, priors=[Forbidden(entries)], solver=exact)
+    assert not result.converged.any()
+    assert float(result.error) > 0.1
 
 
 @quick
