@@ -61,7 +61,7 @@ def cross_attention(
     features = zero_padding("features", features, mask)
     segments = zero_padding("segments", segments, segment_mask, "segment_mask")
     if segment_mask is not None:
-        # Where no segment is real all are attended to: they are 0, and add 0 without an empty softmax.
+        # Where no segment is real all are attended to: they are 0, and add 0. An empty softmax is NaN in torch 2.4.
         segment_mask = (segment_mask | ~segment_mask.any(dim=1, keepdim=True))[:, None, None]  # (B, 1, 1, M)
     query, key = (features / temperature).unsqueeze(1), segments.unsqueeze(1)  # one head: fused kernels want its axis
     with torch.autocast(device_type=features.device.type, enabled=False):

@@ -180,6 +180,27 @@ def test_convergence_is_a_fixed_point_and_said(generator):
     assert not run(max_iter=2, tol=None).converged
 
 
+def test_warm_start_hands_the_last_result_to_the_solver(generator):
+    features, weights = blobs(generator), torch.tensor([1.0, 3.0], dtype=torch.float64)
+    given, returned = [], []
+
+    def spy(problem, init=None):
+        given.append(init)
+        returned.append(sinkhorn(problem, init=init))
+        return returned[-1]
+
+    run = partial(free_support_barycenter, features, features[0, :3], cost=squared, epsilon=1.0, weights=weights)
+    found = run(solver=spy, max_iter=2, tol=None, warm_start=True)
+    assert given[0] is None
+    assert given[1:] == returned[:-1]
+    assert found.result is returned[-1]
+    expected = torch.stack([(weights / 4 * result.value).sum() for result in returned])
+    torch.testing.assert_close(found.objective, expected)
+    given.clear()
+    run(solver=spy, max_iter=2, tol=None)
+    assert given == [None] * 3
+
+
 def test_padding_changes_nothing(generator):
     features, init = blobs(generator), torch.randn(3, 2, generator=generator, dtype=torch.float64)
     padded = torch.cat([features, torch.full((2, 5, 2), torch.nan, dtype=torch.float64)], dim=1)

@@ -135,6 +135,7 @@ def test_not_converged_is_said(generator):
     histograms, cost = draw(generator, 3, 20), line(20)
     few = fixed_support_barycenter(histograms, cost, epsilon=1e-3, max_iter=3, tol=1e-6)
     assert not bool(few.converged)
+    assert float(few.histogram.sum()) == pytest.approx(1, abs=1e-12)
     violation = (few.plan.sum(dim=1) - few.histogram).abs().sum(dim=1).mean()
     torch.testing.assert_close(few.error, violation, atol=1e-2, rtol=0.1)  # the histogram is rescaled to the mass
     assert not bool(fixed_support_barycenter(histograms, cost, epsilon=1.0, tol=None).converged)
