@@ -3,6 +3,7 @@
 from otseg import costs, data, decode, metrics, models, plots, priors, solvers
 from otseg.costs import sliced_wasserstein
 from otseg.doors import gromov_ot, sinkhorn
+from otseg.nn import feature_dispatch
 from otseg.problem import Problem
 from otseg.result import OTResult
 from otseg.solve import solve
@@ -17,6 +18,7 @@ __all__ = [
     "costs",
     "data",
     "decode",
+    "feature_dispatch",
     "gromov_ot",
     "metrics",
     "models",

@@ -78,6 +78,20 @@ def like(name: str, value: Tensor, reference: str, other: Tensor) -> None:
     require(value.dtype == other.dtype, name, requirement, describe(value), fix, TypeError)
 
 
+def mask(name: str, value: Any, reference: str, other: Tensor, axes: str = "(B, N)") -> Tensor:
+    """Require a boolean tensor of the first two axes, and on the device, of another argument; returns it."""
+    is_mask = isinstance(value, Tensor) and value.dtype == torch.bool
+    fix = f"Convert it with {name}.bool(); True marks what is real."
+    require(is_mask, name, f"a boolean tensor of shape {axes}", describe(value), fix, TypeError)
+    shape(name, value, tuple(other.shape[:2]), axes)
+    requirement, fix = (
+        f"on the device of `{reference}` ({other.device})",
+        f"Move it with {name}.to({reference}.device).",
+    )
+    require(value.device == other.device, name, requirement, describe(value), fix)
+    return value  # type: ignore[no-any-return]
+
+
 def finite(name: str, value: Tensor, mask: Tensor | None = None) -> None:
     """Require finite values, where ``mask`` (broadcastable) is True; reads only what :func:`readable` allows."""
     if not readable(value):

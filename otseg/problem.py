@@ -151,12 +151,7 @@ class Problem:
 def _mask(mask: Tensor | None, cost: Tensor) -> Tensor:
     if mask is None:
         return torch.ones(cost.shape[:2], dtype=torch.bool, device=cost.device)
-    is_mask = isinstance(mask, Tensor) and mask.dtype == torch.bool
-    fix = "Convert it with mask.bool(); True marks real frames."
-    checks.require(is_mask, "mask", "a boolean tensor of shape (B, N)", checks.describe(mask), fix, TypeError)
-    checks.shape("mask", mask, tuple(cost.shape[:2]), "(B, N)")
-    on = f"on the device of `cost` ({cost.device})"
-    checks.require(mask.device == cost.device, "mask", on, checks.describe(mask), "Move it with mask.to(cost.device).")
+    checks.mask("mask", mask, "cost", cost)
     if checks.readable(mask):
         empty = (~mask.any(dim=1)).nonzero().flatten().tolist()
         checks.require(not empty, "mask", "True on a frame of every sequence", f"none in sequences {empty}")

@@ -127,6 +127,7 @@ def test_optional_packages_are_imported_only_where_used():
         "tensorboard",
         "tomli",
         "geomloss",
+        "ot",  # required, but slow to import
     }
     assert not optional & set(found.split())
 

@@ -1,10 +1,10 @@
 """Cosine cost: one minus the cosine of the angle between a frame and a prototype."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from otseg.costs._pairs import prepare, product
+from otseg.ops.unit import unit
 
 
 def cosine(x: Float[Tensor, "B N D"], y: Float[Tensor, "K D"] | Float[Tensor, "B K D"]) -> Float[Tensor, "B N K"]:
@@ -29,11 +29,4 @@ def cosine(x: Float[Tensor, "B N D"], y: Float[Tensor, "K D"] | Float[Tensor, "B
         :cite:`xu2024asot`, section 3 (the cost of ASOT).
     """
     x, y = prepare(x, y)
-    return (1 - product(_unit(x), _unit(y))).clamp(0, 2)
-
-
-def _unit(x: Tensor) -> Tensor:
-    """Rows of length 1; zero rows stay zero, with a zero gradient."""
-    square = (x * x).sum(dim=-1, keepdim=True)
-    zero = square == 0
-    return x * torch.where(zero, 0, torch.where(zero, 1, square).rsqrt())
+    return (1 - product(unit(x), unit(y))).clamp(0, 2)

@@ -115,7 +115,7 @@ def order_by_time(
         plan = checks.tensor("x", x, "B N K").double()
         has_label = torch.ones_like(plan[:, :, 0], dtype=torch.bool)
     if mask is not None:
-        _check_mask(mask, plan)
+        checks.mask("mask", mask, "x", plan)
     real = has_label if mask is None else mask
     time = (real.cumsum(dim=1).double() - 0.5) / real.sum(dim=1, keepdim=True)  # (B, N)
     plan = torch.where((real & has_label)[:, :, None], plan, 0)
@@ -145,19 +145,11 @@ def _ordered(scores: Tensor, order: Tensor, mask: Tensor | None, self_probabilit
     return torch.where(path >= 0, action.gather(1, path.clamp(min=0)), -1)
 
 
-def _check_mask(mask: Tensor, x: Tensor) -> None:
-    found = checks.describe(mask)
-    boolean = isinstance(mask, Tensor) and mask.dtype == torch.bool
-    checks.require(boolean, "mask", "a boolean tensor", found, error=TypeError)
-    checks.shape("mask", mask, tuple(x.shape[:2]), "(B, N)")
-    checks.require(mask.device == x.device, "mask", f"on {x.device}", found)
-
-
 def _check_scores(scores: Tensor, mask: Tensor | None) -> None:
     requirement = "of at least one sequence, frame and action"
     checks.require(min(scores.shape) > 0, "scores", requirement, checks.describe(scores))
     if mask is not None:
-        _check_mask(mask, scores)
+        checks.mask("mask", mask, "scores", scores)
     if checks.readable(scores):
         bad = torch.isnan(scores) | (scores == float("inf"))
         bad = bad if mask is None else bad & mask[:, :, None]

@@ -1,7 +1,16 @@
-"""Trainable parts: encoders of frames, prototypes of actions, losses."""
+"""Trainable parts: encoders and refinements of frames, prototypes of actions, losses."""
 
+from otseg.nn.attention import cross_attention
+from otseg.nn.dispatch import FeatureDispatch, feature_dispatch
 from otseg.nn.encoders import MLP
 from otseg.nn.losses import pseudo_label_cross_entropy
 from otseg.nn.prototypes import Prototypes
 
-__all__ = ["MLP", "Prototypes", "pseudo_label_cross_entropy"]
+__all__ = [
+    "MLP",
+    "FeatureDispatch",
+    "Prototypes",
+    "cross_attention",
+    "feature_dispatch",
+    "pseudo_label_cross_entropy",
+]
