@@ -1,7 +1,7 @@
 """Differentiable optimal transport for temporal segmentation."""
 
 from otseg import costs, data, decode, metrics, models, plots, priors, solvers
-from otseg.doors import gromov_ot, sinkhorn
+from otseg.doors import gromov_ot, sinkhorn, temporal_ot
 from otseg.problem import Problem
 from otseg.result import OTResult
 from otseg.solve import solve
@@ -24,4 +24,5 @@ __all__ = [
     "sinkhorn",
     "solve",
     "solvers",
+    "temporal_ot",
 ]

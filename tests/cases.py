@@ -10,7 +10,18 @@ import torch
 import otseg
 from otseg import OTResult, Prior, Problem
 from otseg.costs import cosine, euclidean
-from otseg.priors import LinearOrder, LinearPrior, TemporalSmoothness
+from otseg.priors import (
+    AllowedActions,
+    GaussianOrder,
+    InverseDifferenceOrder,
+    LinearOrder,
+    LinearPrior,
+    MinimumDuration,
+    OrderBand,
+    OrderParallelogram,
+    TemporalSmoothness,
+    TranscriptOrder,
+)
 from otseg.solvers import annealed, mirror_descent, sinkhorn
 from otseg.types import Cost
 
@@ -19,6 +30,7 @@ from otseg.types import Cost
 class PriorCase:
     name: str
     make: Callable[..., Prior]  # make(weight) -> prior
+    weighted: bool = True  # whether it takes a weight
 
 
 @dataclass(frozen=True)
@@ -43,8 +55,17 @@ PRIORS = [
     PriorCase("smoothness, frames", lambda weight=0.5: TemporalSmoothness(weight, 2)),
     PriorCase("linear order", lambda weight=0.5: LinearOrder(weight)),
     PriorCase(
-        "fixed term", lambda weight=0.5: LinearPrior(weight * torch.arange(21.0, dtype=torch.float64).reshape(7, 3))
+        "fixed term",
+        lambda weight=0.5: LinearPrior(weight * torch.arange(21.0, dtype=torch.float64).reshape(7, 3)),
+        weighted=False,
     ),
+    PriorCase("Gaussian order", lambda weight=0.5: GaussianOrder(weight, 0.8)),
+    PriorCase("inverse difference order", lambda weight=0.5: InverseDifferenceOrder(weight)),
+    PriorCase("transcript", lambda weight=0.5: TranscriptOrder(weight, torch.tensor([2, 0, 2, 1]), 0.8)),
+    PriorCase("band", lambda: OrderBand(0.2), weighted=False),
+    PriorCase("parallelogram", lambda: OrderParallelogram(1.5), weighted=False),
+    PriorCase("minimum duration", lambda: MinimumDuration(1), weighted=False),
+    PriorCase("allowed actions", lambda: AllowedActions(torch.ones(7, 3).triu(-5).bool()), weighted=False),
 ]
 
 SMOOTH = (TemporalSmoothness(0.4, 0.3),)
