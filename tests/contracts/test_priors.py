@@ -121,3 +121,13 @@ def test_a_prior_does_not_depend_on_padding_and_batch(case, generator):
         alone = prior.energy_and_grad(plan[i : i + 1, :n], mask[i : i + 1, :n])
         torch.testing.assert_close(energy[i], alone[0][0])
         torch.testing.assert_close(grad[i, :n], alone[1][0])
+
+
+@cases
+def test_same_on_every_device(case, generator, device):
+    plan, mask = plan_and_mask(generator)
+    energy, grad = case.make().energy_and_grad(plan, mask)
+    there = case.make().energy_and_grad(plan.to(device), mask.to(device))
+    assert there[0].device.type == there[1].device.type == device.type
+    torch.testing.assert_close(there[0].cpu(), energy)
+    torch.testing.assert_close(there[1].cpu(), grad)
