@@ -30,7 +30,7 @@ def sinkhorn(
     max_iter: int = 1000,
     tol: float | None = 1e-4,
     init: Potentials | OTResult | None = None,
-    grad: GradMode = "unroll",
+    grad: GradMode = "implicit",
 ) -> OTResult:
     """Entropic optimal transport between frames and actions: balanced, unbalanced or semi-relaxed, batched, masked.
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from otseg import checks
 from otseg.ops.sinkhorn import damping, slope
-from otseg.types import PerProblem, Prior
+from otseg.types import Constraint, PerProblem, Prior
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,18 +100,13 @@ class Problem:
         rho_a, rho_b = _per_problem("rho_a", rho_a, cost), _per_problem("rho_b", rho_b, cost)
         _same_mass(a, b, torch.isinf(rho_a) & torch.isinf(rho_b))
         for i, prior in enumerate(priors):
-            got, name = checks.describe(prior), f"priors[{i}]"
-            checks.require(isinstance(prior, Prior), name, "a Prior (see otseg.types.Prior)", got, "", TypeError)
-        return cls(
-            cost,
-            a,
-            b,
-            mask,
-            _per_problem("epsilon", epsilon, cost, positive=True),
-            rho_a,
-            rho_b,
-            tuple(priors),
-        )
+            is_prior = isinstance(prior, Prior)
+            got = "" if is_prior else checks.describe(prior)  # described only where needed: compilers cannot
+            checks.require(is_prior, f"priors[{i}]", "a Prior (see otseg.types.Prior)", got, "", TypeError)
+        epsilon = _per_problem("epsilon", epsilon, cost, positive=True)
+        problem = cls(cost, a, b, mask, epsilon, rho_a, rho_b, tuple(priors))
+        _supported(problem)
+        return problem
 
     @property
     def linear_cost(self) -> Float[Tensor, "B N K"]:
@@ -121,6 +116,21 @@ class Problem:
             if prior.linear:
                 cost = cost + prior.energy_and_grad(self.cost, self.mask)[1]
         return cost
+
+    @property
+    def support(self) -> Bool[Tensor, "B N K"] | None:
+        """Where the plan may have mass: the entries that every constraint allows; ``None`` without constraints.
+
+        True wherever ``a`` or ``b`` is 0, where there is no mass to forbid.
+        """
+        found = [prior.support(self.mask, self.b.shape[1]) for prior in self.priors if isinstance(prior, Constraint)]
+        if not found:
+            return None
+        empty = (self.a == 0).unsqueeze(2) | (self.b == 0).unsqueeze(1)
+        allowed = empty.new_ones(empty.shape)
+        for support in found:
+            allowed = allowed & support
+        return allowed | empty
 
     @property
     def curved_priors(self) -> tuple[Prior, ...]:
@@ -182,6 +192,18 @@ def _same_mass(a: Tensor, b: Tensor, balanced: Tensor) -> None:
         got = f"{float(mass_b[wrong[0]]):.6g} against {float(mass_a[wrong[0]]):.6g} in problem {wrong[0]}"
         fix = "Rescale one of them, or relax a marginal with a finite rho_a or rho_b."
         checks.fail("b", "of the same total mass as `a` where both marginals are exact", got, fix)
+
+
+def _supported(problem: Problem) -> None:
+    support = problem.support
+    if support is None or not checks.readable(support):
+        return
+    for side, axis in (("frame", 2), ("action", 1)):
+        empty = (~support.any(dim=axis)).nonzero()
+        if len(empty):
+            sequence, index = empty[0].tolist()
+            got = f"none for {side} {index} of sequence {sequence} ({len(empty)} such {side}s)"
+            checks.fail("priors", f"constraints that leave every {side} an entry", got, "Widen a constraint.")
 
 
 def _per_problem(name: str, value: PerProblem, cost: Tensor, *, positive: bool = False) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 #: One value for all problems of a batch, or one value per problem, a tensor of shape ``(B,)``.
 PerProblem: TypeAlias = int | float | Tensor
 #: How a solver's result is differentiated, see :mod:`otseg.solvers.gradients`.
-GradMode: TypeAlias = Literal["none", "unroll"]
+GradMode: TypeAlias = Literal["none", "envelope", "implicit", "unroll"]
 #: The potentials ``(f, g)`` of shapes ``(B, N)`` and ``(B, K)``, in units of the cost.
 Potentials: TypeAlias = tuple[Tensor, Tensor]
 #: ``"default"`` is mathematically sound; ``"published"`` is a quirk of published code, kept for parity.
@@ -41,6 +41,15 @@ class Prior(Protocol):
 
         Zero for a linear prior. A solver uses it as the step that descends provably (``1 / L``).
         """
+        ...
+
+
+@runtime_checkable
+class Constraint(Prior, Protocol):
+    """A prior that forbids entries of the plan: linear, with the energy 0 inside its support."""
+
+    def support(self, mask: Bool[Tensor, "B N"], n_actions: int) -> Bool[Tensor, "B N K"]:
+        """Where the plan may have mass; what it says on masked frames does not matter."""
         ...
 
 

@@ -11,6 +11,7 @@ def mirror_step(
     a: Tensor,
     log_b: Tensor,
     tau_a: Tensor,
+    support: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     r"""``M = keep M - step G``, then a constant per row so that ``P = a b exp(M)`` has its marginal.
 
@@ -26,6 +27,7 @@ def mirror_step(
         a: ``(B, N)``.
         log_b: ``(B, K)``, minus infinity where the mass is 0.
         tau_a: ``(B,)``, damping of the rows.
+        support: ``(B, N, K)``, where the plan may have mass, somewhere in every row; everywhere if ``None``.
 
     Returns:
         The new ``M`` and the new plan ``P``.
@@ -33,6 +35,8 @@ def mirror_step(
     # In place only on fresh tensors whose values no derivative needs.
     moved = (keep[:, None, None] * log_density).addcmul_(gradient, -step[:, None, None])
     weighted = moved + log_b[:, None]
+    if support is not None:
+        weighted = weighted.masked_fill(~support, float("-inf"))
     peak = weighted.detach().amax(dim=2, keepdim=True)  # finite: some action has mass
     plan = weighted.sub_(peak).exp_()
     row = plan.sum(dim=2, keepdim=True)  # at least 1

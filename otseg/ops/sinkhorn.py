@@ -83,6 +83,15 @@ def sinkhorn_sweeps(
     return f, g, n_iter, error
 
 
+def center(f: Tensor, g: Tensor, b: Tensor, exact: Tensor) -> tuple[Tensor, Tensor]:
+    """Move a constant from ``g`` to ``f`` so that ``<b, g> = 0``, in the problems whose both sides are ``exact``.
+
+    No plan depends on that constant; fixing it gives the potentials one value and one gradient.
+    """
+    constant = torch.where(exact, (b * g).sum(dim=1) / b.sum(dim=1), 0)[:, None]
+    return f + constant, g - constant
+
+
 def column_error(g: Tensor, target: Tensor, b: Tensor, slope_b: Tensor) -> Tensor:
     """L1 distance of the column marginal from ``b exp(-g / rho_b)``, relative to the mass of ``b``; ``(B,)``.
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from otseg.checks import readable
 from otseg.ops.divergence import dot, kl, log_weight
 from otseg.ops.mirror_step import mirror_step
-from otseg.ops.sinkhorn import damping, sinkhorn_sweeps, slope
+from otseg.ops.sinkhorn import center, damping, sinkhorn_sweeps, slope
 from otseg.ops.softmin import softmin
 from otseg.problem import Problem
 
@@ -24,16 +24,6 @@ def frames_contiguous(x: Tensor) -> Tensor:
 def _any(condition: Tensor) -> bool:
     """Whether it holds anywhere; True where that cannot be read for free."""
     return bool(condition.any()) if readable(condition) else True
-
-
-def _kl_change(old: Tensor, new: Tensor, reference: Tensor) -> Tensor:
-    """``KL(new | reference) - KL(old | reference)`` from the difference of the two; ``(B,)``."""
-    tiny = torch.finfo(old.dtype).tiny
-    old, new = old.clamp(min=tiny), new.clamp(min=tiny)
-    positive, move = reference > 0, new - old
-    ratio = old.log() - torch.where(positive, reference, 1).log()
-    growth = torch.where(new < 2 * old, (move / old).clamp(max=1).log1p(), new.log() - old.log())
-    return torch.where(positive, move * ratio + new * growth - move, 0).sum(dim=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +64,7 @@ class Descent:
     problem: Problem
     cost: Tensor
     log_b: Tensor
+    support: Tensor | None
     smoothness: Tensor
     linear_rho: Tensor
     kept_rho: Tensor
@@ -110,6 +101,7 @@ class Descent:
             problem,
             cost,
             log_weight(problem.b),
+            problem.support,
             smoothness,
             linear_rho,
             kept_rho,
@@ -125,12 +117,17 @@ class Descent:
             inner_iter=inner_iter,
         )
 
+    def plan(self, log_density: Tensor) -> Tensor:
+        """The plan ``a b exp(M)``, 0 outside of the support."""
+        log_plan = log_density + log_weight(self.problem.a).unsqueeze(2) + self.log_b.unsqueeze(1)
+        return self.supported(log_plan).exp()
+
     def point(self, log_density: Tensor, multiplier: Tensor | None, plan: Tensor | None = None) -> Point:
         """Objective and gradient at a plan that is given by its log density."""
         problem, epsilon = self.problem, self.problem.epsilon
         a, b = problem.a, problem.b
         if plan is None:
-            plan = (log_density + log_weight(a).unsqueeze(2) + self.log_b.unsqueeze(1)).exp()
+            plan = self.plan(log_density)
         if multiplier is None:
             multiplier = torch.zeros_like(b)
         column = plan.sum(dim=1)
@@ -148,6 +145,13 @@ class Descent:
             objective = objective + self.violation_weight * (column - b).abs().sum(dim=1)
         return Point(log_density, plan, gradient, objective, multiplier)
 
+    def gradient(self, plan: Tensor) -> Tensor:
+        """Gradient of all that is linearized."""
+        gradient = self.cost + (self.linear_rho[:, None] * self._ratio(plan.sum(dim=1))).unsqueeze(1)
+        for prior in self.problem.curved_priors:
+            gradient = gradient + prior.energy_and_grad(plan, self.problem.mask)[1]
+        return gradient
+
     def propose(self, point: Point, step: Tensor) -> Point:
         """The minimizer of the linearized objective plus ``KL(X | P) / step``."""
         problem = self.problem
@@ -155,47 +159,27 @@ class Descent:
         keep, move = 1 / (step * scale), 1 / scale
         if not self.any_kept:
             tau_a = damping(slope(problem.rho_a, scale)) if self.relaxed_a else self.tau_exact
-            density, plan = mirror_step(point.log_density, point.gradient, keep, move, problem.a, self.log_b, tau_a)
+            density, plan = mirror_step(
+                point.log_density, point.gradient, keep, move, problem.a, self.log_b, tau_a, self.support
+            )
             return self.point(density, None, plan)
         score = keep[:, None, None] * point.log_density - move[:, None, None] * point.gradient
-        density, multiplier = self._balance(score, point.multiplier, scale)
-        return self.point(density, multiplier)
+        f, g = self.balance(self.supported(score), point.multiplier, scale, self.inner_iter, None)
+        return self.point(score + f.unsqueeze(2) + g.unsqueeze(1), g * scale[:, None])
 
-    def _balance(self, score: Tensor, multiplier: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-        """Meet both sides of a subproblem by Sinkhorn sweeps, starting from the last multiplier."""
+    def supported(self, score: Tensor) -> Tensor:
+        """A score that is minus infinity where the plan may have no mass."""
+        return score if self.support is None else score.masked_fill(~self.support, float("-inf"))
+
+    def balance(
+        self, score: Tensor, multiplier: Tensor, scale: Tensor, max_iter: int, tol: float | None
+    ) -> tuple[Tensor, Tensor]:
+        """Meet both sides of a subproblem by Sinkhorn sweeps, starting from the last multiplier; over ``scale``."""
         problem = self.problem
         slope_a, slope_b = slope(problem.rho_a, scale), slope(self.kept_rho, scale)
         f = damping(slope_a)[:, None] * softmin(score, multiplier / scale[:, None], self.log_b, 2)
-        f, g, _, _ = sinkhorn_sweeps(score, problem.a, problem.b, slope_a, slope_b, f, self.inner_iter, None, True)
-        return score + f.unsqueeze(2) + g.unsqueeze(1), g * scale[:, None]
-
-    @torch.no_grad()
-    def change(self, old: Point, new: Point) -> Tensor:
-        """Change of the objective from one plan to another, ``(B,)``.
-
-        Where the two objectives are close, their difference is mostly rounding. There every term is computed from
-        the difference of the plans: exactly, but for curved priors, which take the mean of both slopes (exact if
-        quadratic).
-        """
-        direct = new.objective - old.objective
-        close = direct.abs() <= torch.finfo(direct.dtype).eps ** 0.5 * self.scale
-        if readable(close) and not bool(close.any()):
-            return direct
-        move = new.plan - old.plan
-        columns = old.plan.sum(dim=1), new.plan.sum(dim=1)
-        shift = columns[1] - columns[0]
-        entropy = dot(move, old.log_density) + dot(new.plan, new.log_density - old.log_density) - shift.sum(dim=1)
-        fine = dot(move, old.gradient + new.gradient) / 2 + self.problem.epsilon * entropy
-        fine = fine + self.finite_b * _kl_change(*columns, self.problem.b)
-        # The gradients hold the slope of a linearized penalty, which the line above has counted exactly.
-        fine = fine - self.linear_rho * (shift * (self._ratio(columns[0]) + self._ratio(columns[1]))).sum(dim=1) / 2
-        if self.relaxed_a:
-            rows = old.plan.sum(dim=2), new.plan.sum(dim=2)
-            fine = fine + self.finite_a * _kl_change(*rows, self.problem.a)
-        if self.any_kept:
-            gaps = [(column - self.problem.b).abs().sum(dim=1) for column in columns]
-            fine = fine + self.violation_weight * (gaps[1] - gaps[0])
-        return torch.where(close, fine, direct)
+        f, g, _, _ = sinkhorn_sweeps(score, problem.a, problem.b, slope_a, slope_b, f, max_iter, tol, True)
+        return f, g
 
     def _ratio(self, column: Tensor) -> Tensor:
         """``log(column / b)``: the slope of the action penalty; 0 where an action has no mass to get."""
@@ -203,15 +187,29 @@ class Descent:
         tiny = torch.finfo(column.dtype).tiny
         return torch.where(self.problem.b > 0, column.clamp(min=tiny).log() - self.log_b, 0)
 
-    @torch.no_grad()
-    def error(self, point: Point) -> Tensor:
-        """L1 distance between a plan and its best response, plus the violation of a kept marginal; ``(B,)``."""
+    def respond(self, point: Point) -> tuple[Tensor, Tensor, Tensor]:
+        """Potentials ``f`` ``(B, N)`` and ``g`` ``(B, K)`` in units of the cost, and the best response to a plan.
+
+        The response minimizes the objective linearized at the plan, the potentials that make up its density are
+        ``(f + g - gradient of cost and priors) / epsilon``.
+        """
         problem, epsilon = self.problem, self.problem.epsilon
-        mass = problem.a.sum(dim=1)
         shifted = self.log_b + point.multiplier / epsilon[:, None]
         tau_a, forget = damping(slope(problem.rho_a, epsilon)), torch.zeros_like(epsilon)
-        _, best = mirror_step(point.gradient, point.gradient, forget, 1 / epsilon, problem.a, shifted, tau_a)
-        error = (best - point.plan).abs().sum(dim=(1, 2)) / mass
-        target = problem.b * (-point.multiplier / self.kept_rho[:, None]).clamp(max=80).exp()
-        gap = (point.plan.sum(dim=1) - target).abs().sum(dim=1) / mass
-        return error + torch.where(self.kept_rho > 0, gap, 0)
+        density, best = mirror_step(
+            point.gradient, point.gradient, forget, 1 / epsilon, problem.a, shifted, tau_a, self.support
+        )
+        f = (epsilon[:, None, None] * density[:, :, :1] + point.gradient[:, :, :1]).squeeze(2)
+        g = point.multiplier - self.linear_rho[:, None] * self._ratio(point.plan.sum(dim=1))
+        f, g = center(f, g, problem.b, torch.isinf(problem.rho_a) & torch.isinf(problem.rho_b))
+        return f.masked_fill(~problem.mask, 0), g, best
+
+    def error(self, point: Point, best: Tensor | None = None) -> Tensor:
+        """L1 distance between a plan and its best response, plus the violation of a kept marginal; ``(B,)``."""
+        with torch.no_grad():
+            best = self.respond(point)[2] if best is None else best
+            mass, b = self.problem.a.sum(dim=1), self.problem.b
+            error = (best - point.plan).abs().sum(dim=(1, 2)) / mass
+            target = b * (-point.multiplier / self.kept_rho[:, None]).clamp(max=80).exp()
+            gap = (point.plan.sum(dim=1) - target).abs().sum(dim=1) / mass
+            return error + torch.where(self.kept_rho > 0, gap, 0)

@@ -73,4 +73,5 @@ def _merge(running: Tensor, new: OTResult, old: OTResult) -> OTResult:
         return torch.where(running.reshape(-1, *[1] * (x.dim() - 1)), x, y)
 
     count = torch.where(running, old.n_iter + new.n_iter, old.n_iter)
-    return OTResult(pick("plan"), new.problem, pick("f"), pick("g"), count, pick("error"), pick("converged"))
+    names = ("plan", "f", "g", "error", "converged")
+    return replace(new, n_iter=count, **{name: pick(name) for name in names})

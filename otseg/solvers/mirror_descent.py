@@ -9,14 +9,12 @@ from otseg.ops.sinkhorn import TEST_EVERY
 from otseg.problem import Problem
 from otseg.result import OTResult
 from otseg.solvers._descent import Descent, Point, frames_contiguous
-from otseg.solvers.gradients import recording
+from otseg.solvers._implicit import implicit_point
+from otseg.solvers.gradients import MODES, recording
 from otseg.types import GradMode, PerProblem
 
-GROW, SHRINK, START = (
-    2.0,
-    0.25,
-    8.0,
-)  # step factors: after a descent, after a rejection, first step over the safe one
+#: Step factors: after a descent, after a rejection, first step over the safe one.
+GROW, SHRINK, START = 2.0, 0.25, 8.0
 
 
 def mirror_descent(
@@ -58,10 +56,12 @@ def mirror_descent(
             (the minimizer with ``s = inf``), relative to the mass of ``a``, plus the violation of a kept action
             marginal. Zero exactly at stationary plans. Tested every 10 iterations; ``None`` runs them all.
         init: Plan, or result, to start from; the product ``a b`` if ``None``.
-        grad: How the result is differentiated, see :mod:`otseg.solvers.gradients`. Steps count as constants.
+        grad: How the result is differentiated, see :mod:`otseg.solvers.gradients`. Unrolled steps count as constants.
+            ``"implicit"`` needs a plan close to stationary, and a strict minimum.
 
     Returns:
-        Result without potentials; ``converged`` is False where ``tol`` was not reached or not given.
+        Result with potentials, exact at stationary plans; ``converged`` is False where ``tol`` was not reached or not
+        given.
 
     Raises:
         ValueError: If an option is out of range.
@@ -84,25 +84,38 @@ def mirror_descent(
     checks.number("inner_iter", inner_iter, 1, integer=True)
     if tol is not None:
         checks.number("tol", tol, 0)
-    with recording(grad, problem.cost.device):
+    checks.choice("grad", grad, MODES)
+    with recording(grad in ("implicit", "unroll"), problem.cost.device):
         descent = Descent.of(problem, inner_iter)
-        point = descent.point(_start(init, problem), None)
-        steps = _Steps.of(descent, step)
-        active = torch.ones_like(problem.epsilon, dtype=torch.bool)
-        n_iter = torch.full_like(active, max_iter, dtype=torch.int64)
-        for i in range(max_iter):
-            if tol is not None and i and i % TEST_EVERY == 0:
-                done = active & (descent.error(point) < tol)
-                n_iter, active = torch.where(done, i, n_iter), active & ~done
-                if not bool(active.any()):
-                    break
-            candidate = descent.propose(point, steps.size)
-            accepted = active & steps.judge(descent, point, candidate)
-            point = candidate.where(accepted, point)
-    error = descent.error(point)
-    plan = point.plan.contiguous()
-    converged = error < tol if tol is not None else torch.zeros_like(active)
-    return OTResult(plan, problem, None, None, n_iter, error, converged)
+        with recording(grad == "unroll", problem.cost.device):
+            point, n_iter = _iterate(descent, _start(init, descent), _Steps.of(descent, step), max_iter, tol)
+        error = None
+        if grad == "implicit" and torch.is_grad_enabled():
+            error = descent.error(point)
+            point = implicit_point(descent, point, error)
+        f, g, best = descent.respond(point)
+        error = descent.error(point, best) if error is None else error
+        plan = point.plan.contiguous()
+    converged = error < tol if tol is not None else torch.zeros_like(n_iter, dtype=torch.bool)
+    return OTResult(plan, problem, f, g, n_iter, error, converged, grad)
+
+
+def _iterate(
+    descent: Descent, start: Tensor, steps: "_Steps", max_iter: int, tol: float | None
+) -> tuple[Point, Tensor]:
+    point = descent.point(start, None)
+    active = torch.ones_like(descent.problem.epsilon, dtype=torch.bool)
+    n_iter = torch.full_like(active, max_iter, dtype=torch.int64)
+    for i in range(max_iter):
+        if tol is not None and i and i % TEST_EVERY == 0:
+            done = active & (descent.error(point) < tol)
+            n_iter, active = torch.where(done, i, n_iter), active & ~done
+            if not bool(active.any()):
+                break
+        candidate = descent.propose(point, steps.size)
+        accepted = active & steps.judge(descent, point, candidate)
+        point = candidate.where(accepted, point)
+    return point, n_iter
 
 
 class _Steps:
@@ -129,7 +142,8 @@ class _Steps:
         """Accept what does not raise the objective, and adapt the step to it."""
         if self.fixed:
             return torch.ones_like(old.objective, dtype=torch.bool)
-        change, rounding = descent.change(old, new), 16 * torch.finfo(old.objective.dtype).eps * descent.scale
+        change = (new.objective - old.objective).detach()
+        rounding = 16 * torch.finfo(change.dtype).eps * descent.scale
         falls, rises = change < -rounding, ~(change <= rounding)
         # A change by rounding is accepted and leaves the step alone: no decision hangs on the last digit.
         grown = torch.minimum(GROW * self.size, self.ceiling)
@@ -138,20 +152,24 @@ class _Steps:
         return ~rises
 
 
-def _start(init: Tensor | OTResult | None, problem: Problem) -> Tensor:
+def _start(init: Tensor | OTResult | None, descent: Descent) -> Tensor:
     """Log density ``log P / (a b)`` of the plan to start from."""
+    problem = descent.problem
     if init is None:
-        return frames_contiguous(torch.zeros_like(problem.cost))
-    plan = checks.tensor("init", init.plan if isinstance(init, OTResult) else init, "B N K")
-    checks.shape("init", plan, tuple(problem.cost.shape), "(B, N, K)")
-    checks.like("init", plan, "cost", problem.cost)
-    checks.finite("init", plan)
-    if checks.readable(plan):
-        checks.require(bool((plan >= 0).all()), "init", "at least 0", float(plan.detach().min()))
-    # Entries that underflowed to 0 are alive in the log domain: give them the smallest positive mass.
-    log_plan = plan.clamp(min=torch.finfo(plan.dtype).tiny).log()
-    product = log_weight(problem.a).unsqueeze(2) + log_weight(problem.b).unsqueeze(1)
-    density = torch.where(torch.isinf(product), 0, log_plan - product)
-    shift = (density + log_weight(problem.b).unsqueeze(1)).logsumexp(dim=2, keepdim=True)
+        density = torch.zeros_like(descent.cost)
+        if descent.support is None:
+            return density
+    else:
+        plan = checks.tensor("init", init.plan if isinstance(init, OTResult) else init, "B N K")
+        checks.shape("init", plan, tuple(problem.cost.shape), "(B, N, K)")
+        checks.like("init", plan, "cost", problem.cost)
+        checks.finite("init", plan)
+        if checks.readable(plan):
+            checks.require(bool((plan >= 0).all()), "init", "at least 0", float(plan.detach().min()))
+        # Entries that underflowed to 0 are alive in the log domain: give them the smallest positive mass.
+        log_plan = plan.clamp(min=torch.finfo(plan.dtype).tiny).log()
+        product = log_weight(problem.a).unsqueeze(2) + descent.log_b.unsqueeze(1)
+        density = torch.where(torch.isinf(product), 0, log_plan - product)
+    shift = descent.supported(density + descent.log_b.unsqueeze(1)).logsumexp(dim=2, keepdim=True)
     exact = torch.isinf(problem.rho_a)[:, None, None]
     return frames_contiguous(density - torch.where(exact, shift, 0))

@@ -55,7 +55,8 @@ def published_mirror_descent(
     if step is not None:
         checks.number("step", step, 0, open_low=True)
     exact_a, exact_b = _exact("rho_a", problem.rho_a), _exact("rho_b", problem.rho_b)
-    with recording(grad, problem.cost.device):
+    checks.choice("grad", grad, ("none", "unroll"))
+    with recording(grad == "unroll", problem.cost.device):
         cost = frames_contiguous(problem.linear_cost)
         log_a, log_b = log_weight(problem.a), log_weight(problem.b)
         density = torch.zeros_like(cost)
@@ -78,7 +79,7 @@ def published_mirror_descent(
         error = (plan - old).abs().sum(dim=(1, 2)) / problem.a.sum(dim=1)
     n_iter = torch.full_like(error, max_iter, dtype=torch.int64)
     plan = plan.contiguous()
-    return OTResult(plan, problem, None, None, n_iter, error, torch.zeros_like(n_iter, dtype=torch.bool))
+    return OTResult(plan, problem, None, None, n_iter, error, torch.zeros_like(n_iter, dtype=torch.bool), grad)
 
 
 def _exact(name: str, rho: Tensor) -> bool:

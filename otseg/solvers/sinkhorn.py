@@ -4,10 +4,11 @@ import torch
 
 from otseg import checks
 from otseg.ops.divergence import log_weight
-from otseg.ops.sinkhorn import sinkhorn_sweeps, slope
+from otseg.ops.sinkhorn import center, damping, sinkhorn_sweeps, slope
+from otseg.ops.sinkhorn_gradient import implicit_potentials
 from otseg.problem import Problem
 from otseg.result import OTResult
-from otseg.solvers.gradients import recording
+from otseg.solvers.gradients import MODES, is_implicit, recording, warn_unconverged
 from otseg.types import GradMode, Potentials
 
 
@@ -17,7 +18,7 @@ def sinkhorn(
     max_iter: int = 1000,
     tol: float | None = 1e-4,
     init: Potentials | OTResult | None = None,
-    grad: GradMode = "unroll",
+    grad: GradMode = "implicit",
 ) -> OTResult:
     r"""Entropic optimal transport by alternating soft-minima, in the log domain.
 
@@ -43,7 +44,8 @@ def sinkhorn(
         grad: How the result is differentiated, see :mod:`otseg.solvers.gradients`.
 
     Returns:
-        Result with potentials; ``converged`` is False where ``tol`` was not reached or not given.
+        Result with potentials, ``<b, g> = 0`` where both marginals are exact; ``converged`` is False where ``tol`` was
+        not reached or not given.
 
     Raises:
         ValueError: If a prior is not linear or an option is out of range.
@@ -63,19 +65,29 @@ def sinkhorn(
     curved = [type(prior).__name__ for prior in problem.curved_priors]
     fix = "Solve it with solver=otseg.solvers.mirror_descent."
     checks.require(not curved, "priors", "linear for the solver `sinkhorn`", ", ".join(curved), fix)
+    checks.choice("grad", grad, MODES)
     a, b, epsilon = problem.a, problem.b, problem.epsilon
-    with recording(grad, problem.cost.device):
+    with recording(grad in ("implicit", "unroll"), problem.cost.device):
         scale = epsilon[:, None]
         score = -problem.linear_cost / scale.unsqueeze(2)
-        slope_a, slope_b = slope(problem.rho_a, epsilon), slope(problem.rho_b, epsilon)
-        exact = (slope_a == 0) & (slope_b == 0)
+        support = problem.support
+        if support is not None:
+            score = score.masked_fill(~support, float("-inf"))
+        slopes = slope(problem.rho_a, epsilon), slope(problem.rho_b, epsilon)
+        exact = (slopes[0] == 0) & (slopes[1] == 0)
         translate = not (checks.readable(exact) and bool(exact.all()))
         start = _start(init, problem) / scale
-        f, g, n_iter, error = sinkhorn_sweeps(score, a, b, slope_a, slope_b, start, max_iter, tol, translate)
-        plan = (score + (f + log_weight(a)).unsqueeze(2) + (g + log_weight(b)).unsqueeze(1)).exp()
+        with recording(grad == "unroll", problem.cost.device):
+            f, g, n_iter, error = sinkhorn_sweeps(score, a, b, *slopes, start, max_iter, tol, translate)
+        log_a, log_b = log_weight(a), log_weight(b)
+        if is_implicit(grad, score, a, b, *slopes):
+            warn_unconverged(error, "Raise `max_iter`, or use grad='unroll'.")
+            f, g = implicit_potentials(score, log_a, log_b, damping(slopes[0]), damping(slopes[1]), f, g)
+        f, g = center(f, g, b, exact)
+        plan = (score + (f + log_a).unsqueeze(2) + (g + log_b).unsqueeze(1)).exp()
         f, g = (f * scale).masked_fill(~problem.mask, 0), g * scale
     converged = error < tol if tol is not None else torch.zeros_like(n_iter, dtype=torch.bool)
-    return OTResult(plan, problem, f, g, n_iter, error, converged)
+    return OTResult(plan, problem, f, g, n_iter, error, converged, grad)
 
 
 def _start(init: Potentials | OTResult | None, problem: Problem) -> torch.Tensor:

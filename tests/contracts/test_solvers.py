@@ -77,7 +77,9 @@ def test_permuting_sequences_and_actions_permutes_the_plan(case: SolverCase, dat
         problem.rho_b[order],
         problem.priors,
     )
-    torch.testing.assert_close(case(moved).plan, case(problem).plan[order][:, :, swap], atol=1e-9, rtol=0)
+    # Mirror descent compares objectives: where it is that close, another order of a sum may take another step.
+    atol = 1e-7 if "mirror" in case.name else 1e-9
+    torch.testing.assert_close(case(moved).plan, case(problem).plan[order][:, :, swap], atol=atol, rtol=0)
 
 
 @cases
@@ -96,12 +98,19 @@ def test_constant_cost_changes_nothing_with_exact_frames(case: SolverCase, data:
 def test_potentials_rebuild_the_plan(case: SolverCase, data: st.DataObject) -> None:
     result = case(data.draw(problems(case.priors)))
     problem = result.problem
-    if result.f is None or result.g is None:
-        assert problem.priors or "mirror" in case.name
-        return
-    score = (result.f[:, :, None] + result.g[:, None] - problem.linear_cost) / problem.epsilon[:, None, None]
+    assert result.f is not None
+    assert result.g is not None
+    cost = problem.linear_cost
+    for prior in problem.curved_priors:
+        cost = cost + prior.energy_and_grad(result.plan, problem.mask)[1]
+    score = (result.f[:, :, None] + result.g[:, None] - cost) / problem.epsilon[:, None, None]
     rebuilt = problem.a[:, :, None] * problem.b[:, None] * score.exp()
-    torch.testing.assert_close(rebuilt, result.plan, atol=1e-9, rtol=1e-6)
+    if "mirror" not in case.name:
+        torch.testing.assert_close(rebuilt, result.plan, atol=1e-9, rtol=1e-6)
+        return
+    # Exact at stationary plans: elsewhere off by what `error` reports, where no other marginal is kept.
+    gap = (rebuilt - result.plan).abs().sum(dim=(1, 2)) / problem.a.sum(dim=1)
+    assert (gap <= result.error + 1e-9).all()
 
 
 @cases

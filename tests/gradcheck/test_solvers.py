@@ -25,7 +25,9 @@ def test_sinkhorn(rho, zero, generator):
     epsilon = torch.tensor([0.2, 0.5], dtype=torch.float64, requires_grad=True)
 
     def door(cost, epsilon):
-        result = otseg.sinkhorn(cost, b=b, epsilon=epsilon, rho_a=rho[0], rho_b=rho[1], mask=mask, max_iter=6, tol=None)
+        result = otseg.sinkhorn(
+            cost, b=b, epsilon=epsilon, rho_a=rho[0], rho_b=rho[1], mask=mask, max_iter=6, tol=None, grad="unroll"
+        )
         return result.plan, result.f, result.g, result.value, result.value_linear
 
     assert gradcheck(door, (cost, epsilon))
@@ -37,7 +39,9 @@ def test_sinkhorn_in_the_marginals(rho, generator):
 
     def door(a, b):
         a, b = a.softmax(dim=1), b.softmax(dim=1)  # stay on the simplex
-        return otseg.sinkhorn(cost.detach(), a, b, epsilon=0.3, rho_a=rho[0], rho_b=rho[1], max_iter=6, tol=None).value
+        return otseg.sinkhorn(
+            cost.detach(), a, b, epsilon=0.3, rho_a=rho[0], rho_b=rho[1], max_iter=6, tol=None, grad="unroll"
+        ).value
 
     a = torch.rand(2, 5, generator=generator, dtype=torch.float64, requires_grad=True)
     assert gradcheck(door, (a, b.clone().requires_grad_()))

@@ -115,7 +115,10 @@ def test_doors_refuse_bad_options():
             otseg.gromov_ot(COST, **{"epsilon": 0.1, "alpha": 0.5, "radius": 0.1, **options})
     for init, message in (
         ((torch.zeros(2, 3), torch.zeros(2, 3)), r"`init\[0\]` must be of shape"),
-        (otseg.gromov_ot(COST, epsilon=0.1, alpha=0.5, radius=0.5), "`init` must be potentials"),
+        (
+            otseg.gromov_ot(COST, epsilon=0.1, alpha=0.5, radius=0.5, protocol="published"),
+            "`init` must be potentials",
+        ),
     ):
         with pytest.raises(ValueError, match=message):
             otseg.sinkhorn(COST, epsilon=0.1, init=init)
