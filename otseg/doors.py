@@ -76,7 +76,7 @@ def temporal_ot(
     max_iter: int = 1000,
     tol: float | None = 1e-4,
     init: Potentials | OTResult | None = None,
-    grad: GradMode = "unroll",
+    grad: GradMode = "implicit",
 ) -> OTResult:
     r"""Entropic optimal transport toward a temporal order: the problem of TOT, and of OPW where ``moment`` is not 0.
 

@@ -1,7 +1,7 @@
 r"""Constraints: which entries a plan may use at all.
 
-A constraint is a prior without energy that has a support. Solvers keep the plan at exactly 0 outside of the support of
-every prior that has one: as if the cost were infinite there, but finite in value and gradient.
+A constraint (:class:`otseg.types.Constraint`) is a prior without energy that has a support. Solvers keep the plan at
+exactly 0 outside of it: as if the cost were infinite there, but finite in value and gradient.
 
 The constraints on the order contain every entry on which the uniform split of a sequence puts mass (action :math:`k`
 on the :math:`k`-th of :math:`K` equal parts, a frame across a boundary shared by both). So they leave every frame an
@@ -11,7 +11,6 @@ several constraints meet, that is up to the caller: relax a marginal where in do
 None of them makes a plan monotone, they bound where it may go. :func:`otseg.decode.viterbi` decodes a monotone path.
 """
 
-from abc import abstractmethod
 from dataclasses import dataclass
 
 import torch
@@ -27,20 +26,16 @@ from otseg.types import PerProblem
 TOUCH = 1e-12
 
 
-class Constraint(LinearTerm):
-    """A prior without energy whose ``support`` says which entries a plan may use."""
+class _NoEnergy(LinearTerm):
+    """A prior that costs nothing where its constraint holds."""
 
     def term(self, plan: Float[Tensor, "B N K"], mask: Bool[Tensor, "B N"]) -> Tensor:
-        """Zero: a constraint costs nothing where it holds."""
+        """Zero."""
         return plan.new_zeros(1, 1, 1)
-
-    @abstractmethod
-    def support(self, mask: Bool[Tensor, "B N"], n_actions: int) -> Bool[Tensor, "B N K"]:
-        """True where a plan may have mass, False on masked frames; O(BNK)."""
 
 
 @dataclass(frozen=True, eq=False)
-class OrderBand(Constraint):
+class OrderBand(_NoEnergy):
     r"""A band around the diagonal: no frame further than ``width`` from its action's equal share (Sakoe and Chiba).
 
     Frame :math:`n` covers :math:`[n / N, (n + 1) / N]` of the sequence and action :math:`k` owns
@@ -75,7 +70,7 @@ class OrderBand(Constraint):
 
 
 @dataclass(frozen=True, eq=False)
-class OrderParallelogram(Constraint):
+class OrderParallelogram(_NoEnergy):
     r"""A parallelogram around the diagonal: no action faster or slower than ``slope`` from either end (Itakura).
 
     The paths from the first frame and action to the last ones, in relative positions :math:`x` of frames and :math:`y`
@@ -122,7 +117,7 @@ class OrderParallelogram(Constraint):
 
 
 @dataclass(frozen=True, eq=False)
-class MinimumDuration(Constraint):
+class MinimumDuration(_NoEnergy):
     r"""Room for every other action: where an action may be if all come in order and each lasts long enough.
 
     With :math:`m` the shortest duration in frames, frame :math:`n` (from 0) may have action :math:`k` where
@@ -170,7 +165,7 @@ class MinimumDuration(Constraint):
 
 
 @dataclass(frozen=True, eq=False)
-class AllowedActions(Constraint):
+class AllowedActions(_NoEnergy):
     """Any set of entries: the actions of an activity, annotated frames, an interval of each action.
 
     Args:
@@ -178,7 +173,7 @@ class AllowedActions(Constraint):
             1 for every axis along which it does not change, such as ``(B, 1, K)``. Every real frame needs an action.
 
     Note:
-        An action without any entry gets no mass: give it none in ``b``, or relax that marginal.
+        An action without any entry needs to have no mass in ``b``.
 
     Example:
         >>> allowed = torch.tensor([[[True, True, False]], [[False, True, True]]])  # per sequence
@@ -206,10 +201,6 @@ class AllowedActions(Constraint):
         checks.require(fits, "allowed", f"of shape (B, N, K) = {shape} or 1 in places", got)
         on = f"on the device of `cost` ({mask.device})"
         checks.require(allowed.device == mask.device, "allowed", on, got, "Move it with allowed.to(cost.device).")
-        if checks.readable(allowed):
-            empty = (mask & ~allowed.any(dim=2)).nonzero().tolist()
-            where = f"none in sequence {empty[0][0]}, frame {empty[0][1]}" if empty else ""
-            checks.require(not empty, "allowed", "True for an action of every real frame", where)
         return allowed & mask.unsqueeze(2)
 
 
