@@ -2,7 +2,7 @@
 
 from otseg import costs, data, decode, metrics, models, plots, priors, solvers
 from otseg.costs import sliced_wasserstein
-from otseg.doors import gromov_ot, sinkhorn
+from otseg.doors import gromov_ot, sinkhorn, temporal_ot
 from otseg.nn import feature_dispatch
 from otseg.problem import Problem
 from otseg.result import OTResult
@@ -28,4 +28,5 @@ __all__ = [
     "sliced_wasserstein",
     "solve",
     "solvers",
+    "temporal_ot",
 ]

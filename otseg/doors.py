@@ -1,13 +1,23 @@
 """The named doors of the library: thin compositions of problem, priors and solver."""
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from otseg import checks
-from otseg.priors import GromovWasserstein, LinearOrder, TemporalSmoothness, TemporalWindow
+from otseg.priors import (
+    GaussianOrder,
+    GromovWasserstein,
+    InverseDifferenceOrder,
+    LinearOrder,
+    TemporalSmoothness,
+    TemporalWindow,
+)
+from otseg.problem import Problem
 from otseg.result import OTResult
 from otseg.solve import solve
 from otseg.solvers import mirror_descent, published_mirror_descent
@@ -56,6 +66,78 @@ def sinkhorn(
         cost, a, b, epsilon=epsilon, rho_a=rho_a, rho_b=rho_b, mask=mask,
         solver=sinkhorn_solver, max_iter=max_iter, tol=tol, init=init, grad=grad,
     )  # fmt: skip
+
+
+def temporal_ot(
+    cost: Float[Tensor, "B N K"],
+    a: Float[Tensor, "#B N"] | Float[Tensor, " N"] | None = None,
+    b: Float[Tensor, "#B K"] | Float[Tensor, " K"] | None = None,
+    *,
+    epsilon: PerProblem,
+    sigma: PerProblem,
+    moment: PerProblem = 0.0,
+    rho_a: PerProblem = math.inf,
+    rho_b: PerProblem = math.inf,
+    mask: Bool[Tensor, "B N"] | None = None,
+    priors: Sequence[Prior] = (),
+    max_iter: int = 1000,
+    tol: float | None = 1e-4,
+    init: Potentials | OTResult | None = None,
+    grad: GradMode = "implicit",
+) -> OTResult:
+    r"""Entropic optimal transport toward a temporal order: the problem of TOT, and of OPW where ``moment`` is not 0.
+
+    .. math::
+
+        \min_P \langle C, P\rangle - \mathrm{moment} \, \langle I, P\rangle
+        + \varepsilon\,\mathrm{KL}\big(P \mid a b^\top \odot G\big)
+        + \rho_a \mathrm{KL}(P 1 \mid a) + \rho_b \mathrm{KL}(P^\top 1 \mid b)
+
+    with :math:`G` a Gaussian of width ``sigma`` around the diagonal, of height 1, and :math:`I` the inverse difference
+    moment. :func:`otseg.solve` with the priors :class:`~otseg.priors.GaussianOrder` ``(epsilon, sigma)`` and, where
+    ``moment`` is not 0, :class:`~otseg.priors.InverseDifferenceOrder` ``(moment)``, and
+    :func:`otseg.solvers.sinkhorn`.
+
+    Args:
+        cost: Cost of assigning each frame to each action; minus the scores in TOT.
+        a: Mass of every frame; uniform over real frames if ``None``.
+        b: Mass of every action; uniform if ``None``.
+        epsilon: Weight of the entropy, in units of the cost, OPW's lambda_2; one value, or one per problem ``(B,)``.
+        sigma: Width of the Gaussian, above 0, in actions; one value, or one per problem ``(B,)``.
+        moment: Weight of the inverse difference moment, at least 0, in units of the cost, OPW's lambda_1; one value, or
+            one per problem ``(B,)``.
+        rho_a: Weight of the frame marginal's penalty; ``inf``: exact (TOT's and OPW's case), 0: free.
+        rho_b: Weight of the action marginal's penalty; ``inf``: exact (TOT's and OPW's case).
+        mask: True on real frames.
+        priors: Further linear priors, such as a constraint; curved ones need :func:`otseg.solve`.
+        max_iter: Largest number of sweeps; 3 with ``tol=None`` is what TOT does.
+        tol: Stop below this error, tested every 10 sweeps; ``None`` runs all sweeps.
+        init: Potentials or a result to start from.
+        grad: How the result is differentiated, see :mod:`otseg.solvers.gradients`.
+
+    Note:
+        Positions are midpoints, where TOT counts from 0 and OPW from 1; ``GaussianOrder(..., protocol="published")``
+        through :func:`otseg.solve` is TOT's. TOT shares one action marginal among the videos of a batch: concatenate
+        them into one sequence, with their terms as :class:`~otseg.priors.LinearPrior`. OPW divides the cost by its
+        largest entry first.
+
+    Example:
+        >>> result = otseg.temporal_ot(torch.zeros(1, 6, 3), epsilon=0.1, sigma=0.5)
+        >>> result.labels()
+        tensor([[0, 0, 1, 1, 2, 2]])
+
+    References:
+        :cite:`kumar2022tot`; :cite:`su2017opw`.
+    """
+    if not isinstance(moment, Tensor):
+        checks.number("moment", moment, 0)
+    # A checked problem first, so that its epsilon, of whatever form, is the prior's weight.
+    problem = Problem.make(cost, a, b, epsilon=epsilon, rho_a=rho_a, rho_b=rho_b, mask=mask, priors=priors)
+    order: list[Prior] = [GaussianOrder(problem.epsilon, sigma)]
+    if isinstance(moment, Tensor) or moment != 0:
+        order.append(InverseDifferenceOrder(moment))
+    problem = replace(problem, priors=(*order, *problem.priors))
+    return sinkhorn_solver(problem, max_iter=max_iter, tol=tol, init=init, grad=grad)
 
 
 def gromov_ot(

@@ -193,8 +193,10 @@ def _supported(problem: Problem) -> None:
     support = problem.support
     if support is None or not checks.readable(support):
         return
-    for side, axis in (("frame", 2), ("action", 1)):
-        empty = (~support.any(dim=axis)).nonzero()
+    has_mass = (problem.a > 0).unsqueeze(2), (problem.b > 0).unsqueeze(1)
+    for side, axis, own, other in (("frame", 2, *has_mass), ("action", 1, *has_mass[::-1])):
+        # An entry helps only if there is mass on the other side.
+        empty = (own.squeeze(axis) & ~(support & other).any(dim=axis)).nonzero()
         if len(empty):
             sequence, index = empty[0].tolist()
             got = f"none for {side} {index} of sequence {sequence} ({len(empty)} such {side}s)"

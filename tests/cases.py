@@ -11,16 +11,23 @@ import otseg
 from otseg import OTResult, Prior, Problem
 from otseg.costs import cosine, euclidean, random_directions, sliced_cosine, sliced_pairwise
 from otseg.priors import (
+    AllowedActions,
     BandKernel,
     DenseStructure,
     FeatureAffinity,
+    GaussianOrder,
     GromovWasserstein,
+    InverseDifferenceOrder,
     LinearOrder,
     LinearPrior,
     LowRankStructure,
+    MinimumDuration,
+    OrderBand,
+    OrderParallelogram,
     ShapedWindow,
     TemporalSmoothness,
     TemporalWindow,
+    TranscriptOrder,
 )
 from otseg.solvers import annealed, mirror_descent, sinkhorn
 from otseg.types import Cost, GromovLoss, PerProblem
@@ -30,6 +37,7 @@ from otseg.types import Cost, GromovLoss, PerProblem
 class PriorCase:
     name: str
     make: Callable[..., Prior]  # make(weight) -> prior
+    weighted: bool = True  # whether it takes a weight
 
 
 @dataclass(frozen=True)
@@ -69,8 +77,17 @@ PRIORS = [
     PriorCase("smoothness, frames", lambda weight=0.5: TemporalSmoothness(weight, 2)),
     PriorCase("linear order", lambda weight=0.5: LinearOrder(weight)),
     PriorCase(
-        "fixed term", lambda weight=0.5: LinearPrior(weight * torch.arange(21.0, dtype=torch.float64).reshape(7, 3))
+        "fixed term",
+        lambda weight=0.5: LinearPrior(weight * torch.arange(21.0, dtype=torch.float64).reshape(7, 3)),
+        weighted=False,
     ),
+    PriorCase("Gaussian order", lambda weight=0.5: GaussianOrder(weight, 0.8)),
+    PriorCase("inverse difference order", lambda weight=0.5: InverseDifferenceOrder(weight)),
+    PriorCase("transcript", lambda weight=0.5: TranscriptOrder(weight, torch.tensor([2, 0, 2, 1]), 0.8)),
+    PriorCase("band", lambda: OrderBand(0.2), weighted=False),
+    PriorCase("parallelogram", lambda: OrderParallelogram(1.5), weighted=False),
+    PriorCase("minimum duration", lambda: MinimumDuration(1), weighted=False),
+    PriorCase("allowed actions", lambda: AllowedActions(torch.ones(7, 3).triu(-5).bool()), weighted=False),
 ]
 
 FRAMES = torch.sin(torch.arange(28.0, dtype=torch.float64)).reshape(7, 4)  # features of 7 frames

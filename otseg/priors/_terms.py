@@ -1,34 +1,66 @@
-"""What several priors share: weights per problem, checked matrices, and the energy of a linear term."""
+"""What several priors share: values per problem, checked matrices, and the base of linear priors."""
 
 import math
+from abc import ABC, abstractmethod
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from otseg import checks
 from otseg.types import PerProblem
 
 
-def check_weight(weight: PerProblem, name: str = "weight", *, positive: bool = False) -> None:
-    """Require a finite weight, at least 0 (above 0 if ``positive``): a number, or a tensor with one per problem."""
-    if isinstance(weight, Tensor):
-        checks.tensor(name, weight, "B")
-        checks.finite(name, weight)
-        if checks.readable(weight) and weight.numel():
-            least = float(weight.detach().min())
-            fits = least > 0 or (least == 0 and not positive)
-            checks.require(fits, name, "above 0" if positive else "at least 0", least)
+class LinearTerm(ABC):
+    r"""A prior :math:`\langle D, P \rangle` whose term :math:`D` does not depend on the plan."""
+
+    @property
+    def linear(self) -> bool:
+        """True: the gradient does not depend on the plan."""
+        return True
+
+    def energy_and_grad(
+        self, plan: Float[Tensor, "B N K"], mask: Bool[Tensor, "B N"]
+    ) -> tuple[Float[Tensor, " B"], Float[Tensor, "B N K"]]:
+        """Energy ``<D, plan>`` over real frames and its gradient, ``D`` there; O(BNK)."""
+        term = self.term(plan, mask).masked_fill(~mask.unsqueeze(2), 0).expand(plan.shape)
+        return (term * plan).sum(dim=(1, 2)), term
+
+    def smoothness(self, a: Float[Tensor, "B N"], mask: Bool[Tensor, "B N"]) -> Float[Tensor, " B"]:
+        """Zero: a linear term does not curve."""
+        return a.new_zeros(a.shape[0])
+
+    @abstractmethod
+    def term(self, plan: Float[Tensor, "B N K"], mask: Bool[Tensor, "B N"]) -> Tensor:
+        """The term ``D`` in dtype and on the device of a plan, in a shape that expands to the plan's."""
+
+
+def check_per_problem(name: str, value: PerProblem, *, positive: bool = False) -> None:
+    """Require finite values, at least 0 or above 0: a number, or a tensor with one per problem."""
+    if isinstance(value, Tensor):
+        checks.tensor(name, value, "B")
+        checks.finite(name, value)
+        if checks.readable(value) and value.numel():
+            least = float(value.detach().min())
+            checks.require(
+                least > 0 if positive else least >= 0, name, f"{'above' if positive else 'at least'} 0", least
+            )
         return
-    checks.number(name, weight, 0, open_low=positive)
-    checks.require(math.isfinite(weight), name, "finite", weight)
+    checks.number(name, value, 0, open_low=positive)
+    checks.require(math.isfinite(value), name, "finite", value)
 
 
-def per_problem(weight: PerProblem, like: Tensor, name: str = "weight") -> Tensor:
-    """The weight as ``(B, 1, 1)``, or ``(1, 1, 1)`` where one value serves all; dtype and device of ``like``."""
-    value = torch.as_tensor(weight, dtype=like.dtype, device=like.device).reshape(-1, 1, 1)
-    fits = value.shape[0] in (1, like.shape[0])
-    checks.require(fits, name, f"a number or of shape (B,) = ({like.shape[0]},)", checks.describe(weight))
-    return value
+def check_weight(weight: PerProblem) -> None:
+    """Require a finite weight, at least 0: a number, or a tensor with one per problem."""
+    check_per_problem("weight", weight)
+
+
+def per_problem(value: PerProblem, like: Tensor, name: str = "weight") -> Tensor:
+    """The value as ``(B, 1, 1)``, or ``(1, 1, 1)`` where one serves all; dtype and device of ``like``."""
+    tensor = torch.as_tensor(value, dtype=like.dtype, device=like.device).reshape(-1, 1, 1)
+    fits = tensor.shape[0] in (1, like.shape[0])
+    checks.require(fits, name, f"a number or of shape (B,) = ({like.shape[0]},)", checks.describe(value))
+    return tensor
 
 
 def check_symmetric(name: str, matrix: Tensor, axes: str) -> None:
@@ -52,9 +84,3 @@ def fit_batch(name: str, value: Tensor, x: Tensor, axis: str = "") -> Tensor:
         frames = f"of {x.shape[1]} frames, as many as the plan has"
         checks.require(value.shape[1] == x.shape[1], name, frames, value.shape[1], "Padded frames count.")
     return value
-
-
-def linear_energy(cost: Tensor, plan: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Energy ``<cost, plan>`` over real frames and its gradient, the cost itself."""
-    cost = cost.masked_fill(~mask.unsqueeze(2), 0).expand(plan.shape)
-    return (cost * plan).sum(dim=(1, 2)), cost

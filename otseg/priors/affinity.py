@@ -8,7 +8,7 @@ from torch import Tensor
 
 from otseg import checks
 from otseg.ops.band_matrix import band_mask, band_matmul, band_products
-from otseg.priors._terms import check_weight, fit_batch, per_problem
+from otseg.priors._terms import check_per_problem, fit_batch, per_problem
 from otseg.priors.window import check_radius, largest_reach, window
 from otseg.types import PerProblem
 
@@ -64,8 +64,8 @@ class FeatureAffinity:
         features = features if dims == 3 else features.unsqueeze(0)
         checks.finite("features", features)
         check_radius(self.radius)
-        check_weight(self.strength, "strength")
-        check_weight(self.bandwidth, "bandwidth", positive=True)
+        check_per_problem("strength", self.strength)
+        check_per_problem("bandwidth", self.bandwidth, positive=True)
         if features.dtype not in (torch.float32, torch.float64):
             features = features.float()
         strength = per_problem(self.strength, features, "strength").unsqueeze(3)

@@ -6,11 +6,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from otseg import checks
-from otseg.priors._terms import linear_energy
+from otseg.priors._terms import LinearTerm
 
 
 @dataclass(frozen=True, eq=False)
-class LinearPrior:
+class LinearPrior(LinearTerm):
     r"""The energy :math:`\langle D, P \rangle` of a fixed cost term :math:`D`.
 
     A reference plan :math:`Q` (``epsilon KL(P | Q)`` instead of ``epsilon KL(P | a b^T)``) is the term
@@ -31,22 +31,11 @@ class LinearPrior:
         dims = self.cost.dim() if isinstance(self.cost, Tensor) else 3
         checks.tensor("cost", self.cost, "N K" if dims == 2 else "B N K")
 
-    @property
-    def linear(self) -> bool:
-        """True: the gradient does not depend on the plan."""
-        return True
-
-    def energy_and_grad(
-        self, plan: Float[Tensor, "B N K"], mask: Bool[Tensor, "B N"]
-    ) -> tuple[Float[Tensor, " B"], Float[Tensor, "B N K"]]:
-        """Energy ``<cost, plan>`` and the cost; O(BNK)."""
+    def term(self, plan: Float[Tensor, "B N K"], mask: Bool[Tensor, "B N"]) -> Tensor:
+        """The fixed term, checked against the shape of the plan."""
         cost = self.cost if self.cost.dim() == 3 else self.cost.unsqueeze(0)
         fits = cost.shape[0] in (1, plan.shape[0]) and cost.shape[1:] == plan.shape[1:]
         sizes = f"of shape (N, K) or (B, N, K) = {tuple(plan.shape)}"
         checks.require(fits, "cost", sizes, checks.describe(self.cost))
         checks.finite("cost", cost, mask.unsqueeze(2))
-        return linear_energy(cost.to(plan), plan, mask)
-
-    def smoothness(self, a: Float[Tensor, "B N"], mask: Bool[Tensor, "B N"]) -> Float[Tensor, " B"]:
-        """Zero: a linear term does not curve."""
-        return a.new_zeros(a.shape[0])
+        return cost.to(plan)

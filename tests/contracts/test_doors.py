@@ -4,7 +4,16 @@ import pytest
 import torch
 
 import otseg
-from otseg.priors import FeatureAffinity, GromovWasserstein, LinearOrder, TemporalSmoothness, TemporalWindow
+from otseg.priors import (
+    FeatureAffinity,
+    GaussianOrder,
+    GromovWasserstein,
+    InverseDifferenceOrder,
+    LinearOrder,
+    LinearPrior,
+    TemporalSmoothness,
+    TemporalWindow,
+)
 from otseg.solvers import mirror_descent, published_mirror_descent, sinkhorn
 
 
@@ -13,6 +22,42 @@ def test_sinkhorn(generator):
     door = otseg.sinkhorn(cost, epsilon=0.1, rho_b=0.5, max_iter=20, tol=None)
     composed = otseg.solve(cost, epsilon=0.1, rho_b=0.5, solver=sinkhorn, max_iter=20, tol=None)
     assert torch.equal(door.plan, composed.plan)
+
+
+def test_temporal(generator):
+    cost = torch.rand(2, 9, 3, generator=generator)
+    epsilon, sigma = torch.tensor([0.1, 0.2]), torch.tensor([0.7, 1.5])
+    moment, extra = torch.tensor([0.0, 0.4]), LinearPrior(torch.rand(9, 3, generator=generator))
+    settings = {"mask": torch.arange(9) < torch.tensor([[9], [6]]), "rho_b": 0.5, "max_iter": 20, "tol": None}
+    door = otseg.temporal_ot(cost, epsilon=epsilon, sigma=sigma, moment=moment, priors=[extra], **settings)
+    priors = [GaussianOrder(epsilon, sigma), InverseDifferenceOrder(moment), extra]
+    composed = otseg.solve(cost, epsilon=epsilon, priors=priors, **settings)
+    assert torch.equal(door.plan, composed.plan)
+    assert torch.equal(door.value, composed.value)
+    # without a moment, and with numbers or a lone tensor as epsilon
+    composed = otseg.solve(cost, epsilon=0.1, priors=[GaussianOrder(0.1, 0.7)], **settings)
+    for epsilon in (0.1, torch.tensor(0.1), torch.tensor([0.1, 0.1])):
+        door = otseg.temporal_ot(cost, epsilon=epsilon, sigma=0.7, **settings)
+        assert torch.equal(door.plan, composed.plan)
+        assert len(door.problem.priors) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"epsilon": -0.1}, ValueError, "`epsilon` must be above 0"),
+        ({"sigma": 0.0}, ValueError, "`sigma` must be a number > 0"),
+        ({"sigma": torch.tensor([1.0, 0.0])}, ValueError, "`sigma` must be above 0"),
+        ({"sigma": torch.ones(3)}, ValueError, "`sigma` must be a number or of shape"),
+        ({"moment": -1.0}, ValueError, "`moment` must be a number >= 0"),
+        ({"moment": "much"}, TypeError, "`moment` must be a number"),
+        ({"priors": [TemporalSmoothness(0.1, 0.1)]}, ValueError, "`priors` must be linear.*mirror_descent"),
+        ({"priors": [0.5]}, TypeError, r"`priors\[0\]` must be a Prior"),
+    ],
+)
+def test_temporal_refuses(options, error, message):
+    with pytest.raises(error, match=message):
+        otseg.temporal_ot(torch.rand(2, 9, 3), **{"epsilon": 0.1, "sigma": 1.0, **options})
 
 
 def test_gromov(generator):

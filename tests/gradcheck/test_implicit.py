@@ -74,7 +74,9 @@ def test_conjugate_gradients_equal_the_direct_solve(rho, shape, generator, monke
             patch.setattr(sinkhorn_gradient, "DIRECT_UP_TO", 1)
             found = gradients(sinkhorn(case, *case.leaves), case.leaves, torch.Generator().manual_seed(1))
             if not kind:
-                assert gradgradcheck(lambda *x: outputs(sinkhorn(case, *x)), case.leaves, atol=1e-4, fast_mode=True)
+                assert gradgradcheck(
+                    lambda *x, c=case: outputs(sinkhorn(c, *x)), case.leaves, atol=1e-4, fast_mode=True
+                )
         for one, other in zip(found, direct, strict=True):
             torch.testing.assert_close(one, other, atol=1e-9, rtol=1e-7)
 
