@@ -104,7 +104,9 @@ def test_sigma_and_weight_per_problem_equal_each_alone():
 
 
 @pytest.mark.parametrize(
-    "make", [lambda w, s: LinearOrder(w), GaussianOrder, lambda w, s: InverseDifferenceOrder(w)], ids=str
+    "make",
+    [lambda w, s: LinearOrder(w), GaussianOrder, lambda w, s: InverseDifferenceOrder(w)],
+    ids=["linear", "gaussian", "moment"],
 )
 def test_differentiable_in_weight_and_sigma(make, generator):
     plan = torch.rand(2, 5, 3, generator=generator, dtype=torch.float64, requires_grad=True)
@@ -118,7 +120,9 @@ def test_differentiable_in_weight_and_sigma(make, generator):
     assert gradgradcheck(energy, (plan, weight, sigma))
 
 
-@pytest.mark.parametrize("make", [LinearOrder, lambda w: GaussianOrder(w, 0.7), InverseDifferenceOrder], ids=str)
+@pytest.mark.parametrize(
+    "make", [LinearOrder, lambda w: GaussianOrder(w, 0.7), InverseDifferenceOrder], ids=["linear", "gaussian", "moment"]
+)
 def test_masked_frames_take_no_room_wherever_they_lie(make):
     mask = torch.tensor([[False, True, True, False, True, True, True, False]])
     _, cost = make(1.0).energy_and_grad(torch.zeros(1, 8, 3, dtype=torch.float64), mask)
