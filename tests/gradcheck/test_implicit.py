@@ -1,5 +1,7 @@
 """Implicit and envelope gradients against finite differences and against unrolled iterations, in float64."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch.autograd import gradcheck, gradgradcheck
@@ -7,7 +9,7 @@ from torch.autograd import gradcheck, gradgradcheck
 import otseg
 from otseg.ops import sinkhorn_gradient
 from otseg.priors import LinearPrior, TemporalSmoothness
-from otseg.solvers import mirror_descent
+from otseg.solvers import annealed, mirror_descent
 from otseg.solvers.gradients import NotConvergedWarning
 from tests.gradcheck.cases import RHO, inputs
 
@@ -79,6 +81,17 @@ def test_conjugate_gradients_equal_the_direct_solve(rho, shape, generator, monke
                 )
         for one, other in zip(found, direct, strict=True):
             torch.testing.assert_close(one, other, atol=1e-9, rtol=1e-7)
+
+
+@rhos
+def test_annealed_equals_plain(rho, generator):
+    case = inputs(generator, rho)
+    solver = annealed(partial(otseg.solvers.sinkhorn, max_iter=3000, tol=1e-13), start=1.0)
+    result = otseg.solve(**case.problem(*case.leaves), solver=solver, grad="implicit")
+    found = gradients(result, case.leaves, torch.Generator().manual_seed(1))
+    expected = gradients(sinkhorn(case, *case.leaves), case.leaves, torch.Generator().manual_seed(1))
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-8, rtol=1e-8)
 
 
 @gromov_rhos
