@@ -126,6 +126,7 @@ def test_optional_packages_are_imported_only_where_used():
         "safetensors",
         "tensorboard",
         "tomli",
+        "pykeops",
     }
     assert not optional & set(found.split())
 
