@@ -35,7 +35,7 @@ def transport_keops(
     """:func:`otseg.ops.plan_points.transport_points` in KeOps."""
     with torch.no_grad():
         u, v, row, column, rooted = coordinates(x, y, epsilon, cost)
-        total = _lazy_score(u, v, log_column + column, rooted).logsumexp(dim=2)
+        total: Tensor = _lazy_score(u, v, log_column + column, rooted).logsumexp(dim=2)
         row = (log_row + row).unsqueeze(2) + total
     score = _lazy_score(u, v, log_column.detach() + column, rooted) - _lazy(total, 2)
     mean: Tensor = (score.exp() * _lazy(z, 1)).sum(dim=2)

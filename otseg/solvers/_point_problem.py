@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -122,8 +121,9 @@ def _mask(name: str, mask: Tensor | None, points: Tensor) -> Tensor:
     return mask
 
 
-def _mass(name: str, value: Any, mask: Tensor, points: Tensor) -> Tensor:
-    value = value.unsqueeze(0) if isinstance(value, Tensor) and value.dim() == 1 else value
+def _mass(name: str, value: Tensor, mask: Tensor, points: Tensor) -> Tensor:
+    checks.require(isinstance(value, Tensor), name, "a tensor", checks.describe(value), "", TypeError)
+    value = value.unsqueeze(0) if value.dim() == 1 else value
     value = _full_precision(checks.tensor(name, value, "B N"))
     checks.like(name, value, "x", points)
     value = value.expand(mask.shape[0], -1) if value.shape[0] == 1 else value
