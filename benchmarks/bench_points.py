@@ -1,9 +1,9 @@
 """Transport between points without a cost matrix: against geomloss and the dense solver, and its growth.
 
-    python -m benchmarks.bench_points [--repeats 5] [--quick] [--large] [--output FOLDER]
+    python -m benchmarks.bench_points [--repeats 5] [--quick] [--part compare|growth] [--output FOLDER]
 
 Two tables: the time of ten sweeps against two solvers that store the cost, and one sweep of up to 10^5 points
-(``--large``).
+(minutes). On a busy machine, set OMP_NUM_THREADS=1.
 """
 
 import argparse
@@ -82,9 +82,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="small sizes only")
-    parser.add_argument("--large", action="store_true", help="up to 10^5 points; minutes")
+    parser.add_argument("--part", choices=["compare", "growth"], help="one of the two tables; both if left out")
     parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args()
+    if options.part != "growth":
+        compare_all(options)
+    if options.part != "compare":
+        rows = [grow(n) for n in (LARGE[:1] if options.quick else LARGE)]
+        notes = f"One sweep, error and value: 4 N M pairs. float32, D = 2, epsilon {EPSILON}, torch backend, run once."
+        write("bench_points_growth", "sinkhorn_points: growth with size", rows, notes, options.output)
+
+
+def compare_all(options: argparse.Namespace) -> None:
     baselines = {"dense otseg.sinkhorn": dense, "geomloss, tensorized": tensorized}
     rows = [
         compare(n, dim, name, theirs, options.repeats)
@@ -97,10 +106,6 @@ def main() -> None:
         f"them, at {SWEEPS} epsilons from {DIAMETER} down; its online backend needs KeOps."
     )
     write("bench_points", "sinkhorn_points against solvers with a cost matrix", rows, notes, options.output)
-    if options.large:
-        rows = [grow(n) for n in LARGE]
-        notes = f"One sweep, error and value: 4 N M pairs. float32, D = 2, epsilon {EPSILON}, torch backend, run once."
-        write("bench_points_large", "sinkhorn_points: growth with size", rows, notes, options.output)
 
 
 if __name__ == "__main__":

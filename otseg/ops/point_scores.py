@@ -68,10 +68,10 @@ def distance(u: Tensor, v: Tensor) -> Tensor:
 def tiles(u: Tensor, v: Tensor, memory: int | None) -> tuple[list[slice], list[slice]]:
     """Slices of rows and columns whose tiles fit into ``memory`` bytes, with the temporaries around them.
 
-    By default 8 MiB on the CPU, where tiles should stay in its cache, and 512 MiB on an accelerator.
+    By default 8 MiB for every thread of the CPU, whose share should stay in its cache, and 512 MiB on an accelerator.
     """
     if memory is None:
-        memory = 2**23 if u.device.type == "cpu" else 2**29
+        memory = 2**23 * torch.get_num_threads() if u.device.type == "cpu" else 2**29
     entries = max(1, memory // (TEMPORARIES * u.element_size() * max(1, u.shape[0])))
     rows = min(u.shape[1], math.isqrt(entries))
     columns = min(v.shape[1], entries // rows)

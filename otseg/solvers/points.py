@@ -66,8 +66,8 @@ def sinkhorn_points(
         grad: ``"envelope"`` makes ``value`` differentiable once, in points, masses, ``epsilon`` and ``rho``: exact
             where converged, at the price of one more sweep. Everything else is a constant.
         backend: ``"torch"``; ``"keops"`` (extra ``keops``) compiles a kernel when a shape of problem is first seen.
-        memory: Bytes for tiles; if ``None`` 8 MiB on the CPU, where tiles should stay in its cache, else 512 MiB.
-            KeOps needs none.
+        memory: Bytes for tiles; if ``None`` 8 MiB for every thread of the CPU, whose share should stay in its cache, or
+            512 MiB on an accelerator. KeOps needs none.
 
     Returns:
         Potentials, value and marginals; the plan is applied by its methods. ``converged`` is False where ``tol`` was
