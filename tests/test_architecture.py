@@ -128,6 +128,7 @@ def test_optional_packages_are_imported_only_where_used():
         "tomli",
         "geomloss",
         "ot",  # required, but slow to import
+        "pykeops",
     }
     assert not optional & set(found.split())
 

@@ -30,5 +30,6 @@ def log_weight(weight: Tensor) -> Tensor:
 def dot(x: Tensor, y: Tensor) -> Tensor:
     """``sum x y`` per problem, ``(B,)``, in one pass where both have their frames contiguous in memory."""
     x, y = x.transpose(1, 2).flatten(1), y.transpose(1, 2).flatten(1)
-    product: Tensor = torch.linalg.vecdot(x, y)
+    with torch.autocast(device_type=x.device.type, enabled=False):  # which would round the factors
+        product: Tensor = torch.linalg.vecdot(x, y)
     return product

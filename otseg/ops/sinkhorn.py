@@ -1,5 +1,7 @@
 """The whole Sinkhorn loop of a batch, from potentials to potentials: what a fused kernel can take over."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -58,12 +60,49 @@ def sinkhorn_sweeps(
         marginal from its target ``b exp(-g / rho_b)``, relative to the mass of ``b``. Rows meet theirs by construction.
     """
     log_a, log_b = log_weight(a), log_weight(b)
+    f, g, n_iter, target = alternate(
+        lambda f: softmin(score, f, log_a, 1),
+        lambda g: softmin(score, g, log_b, 2),
+        a, b, slope_a, slope_b, f, max_iter, tol, translate,
+    )  # fmt: skip
+    return f, g, n_iter, column_error(g, target, b, slope_b)
+
+
+def alternate(
+    to_columns: Callable[[Tensor], Tensor],
+    to_rows: Callable[[Tensor], Tensor],
+    a: Tensor,
+    b: Tensor,
+    slope_a: Tensor,
+    slope_b: Tensor,
+    f: Tensor,
+    max_iter: int,
+    tol: float | None,
+    translate: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The loop of :func:`sinkhorn_sweeps`, whatever computes the soft-minima.
+
+    Args:
+        to_columns: Soft-minimum over rows, ``(B, N)`` to ``(B, K)``.
+        to_rows: Soft-minimum over columns, ``(B, K)`` to ``(B, N)``.
+        a: This and what follows is as in :func:`sinkhorn_sweeps`.
+        b: ``(B, K)``.
+        slope_a: ``(B,)``.
+        slope_b: ``(B,)``.
+        f: ``(B, N)``.
+        max_iter: At least 1.
+        tol: ``None`` runs every sweep.
+        translate: Whether to move the constant.
+
+    Returns:
+        ``f``, ``g``, ``n_iter``, and the soft-minimum ``to_columns(f)``, without a gradient.
+    """
     tau_a, tau_b = damping(slope_a)[:, None], damping(slope_b)[:, None]
     g = torch.zeros_like(b)
     n_iter = torch.full(b.shape[:1], max_iter, dtype=torch.int64, device=b.device)
     active = torch.ones_like(n_iter, dtype=torch.bool)
     for sweep in range(max_iter):
-        target = softmin(score, f, log_a, 1)  # (B, K)
+        target = to_columns(f)  # (B, K)
         if tol is not None and sweep and sweep % TEST_EVERY == 0:
             done = active & (column_error(g, target, b, slope_b) < tol)
             n_iter = torch.where(done, sweep, n_iter)
@@ -73,14 +112,15 @@ def sinkhorn_sweeps(
         new_g = tau_b * target
         if translate:
             new_g = new_g - _translation(f, new_g, a, b, slope_a, slope_b)[:, None]
-        new_f = tau_a * softmin(score, new_g, log_b, 2)
+        new_f = tau_a * to_rows(new_g)
         if tol is None:
             f, g = new_f, new_g
         else:
             f, g = torch.where(active[:, None], new_f, f), torch.where(active[:, None], new_g, g)
-    with torch.no_grad():
-        error = column_error(g, softmin(score, f, log_a, 1), b, slope_b)
-    return f, g, n_iter, error
+    else:
+        with torch.no_grad():
+            target = to_columns(f)
+    return f, g, n_iter, target.detach()
 
 
 def center(f: Tensor, g: Tensor, b: Tensor, exact: Tensor) -> tuple[Tensor, Tensor]:

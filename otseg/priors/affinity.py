@@ -8,6 +8,7 @@ from torch import Tensor
 
 from otseg import checks
 from otseg.ops.band_matrix import band_mask, band_matmul, band_products
+from otseg.ops.unit import unit
 from otseg.priors._terms import check_per_problem, fit_batch, per_problem
 from otseg.priors.window import check_radius, largest_reach, window
 from otseg.types import PerProblem
@@ -72,7 +73,7 @@ class FeatureAffinity:
         bandwidth = per_problem(self.bandwidth, features, "bandwidth").unsqueeze(3)
         reach = largest_reach(self.radius, features.shape[1])
         with torch.autocast(device_type=features.device.type, enabled=False):
-            cosine = band_products(_unit(features), reach)
+            cosine = band_products(unit(features), reach)
             affinity = 1 + strength * torch.exp((cosine - 1) / bandwidth)
         widest = torch.full_like(cosine[:1, 0, 0, 0], reach, dtype=torch.int64)
         object.__setattr__(self, "blocks", affinity * band_mask(cosine, widest))
@@ -97,10 +98,3 @@ class FeatureAffinity:
         if not (checks.readable(half_width) and bool((half_width == reach).all())):
             blocks = blocks * band_mask(blocks, half_width)  # shorter sequences have a narrower window
         return (height**power).to(x.dtype)[:, None, None] * band_matmul(blocks**power, x)
-
-
-def _unit(x: Tensor) -> Tensor:
-    """Rows of length 1; zero rows stay zero, with a zero gradient."""
-    square = (x * x).sum(dim=-1, keepdim=True)
-    zero = square == 0
-    return x * torch.where(zero, 0, torch.where(zero, 1, square).rsqrt())

@@ -32,14 +32,14 @@ def implicit_point(descent: Descent, point: Point, error: Tensor) -> Point:
     """The point, attached to everything that its problem depends on."""
     potentials = _balanced(descent, point) if descent.any_kept else None
     density, inverse = point.log_density, _Inverse(descent, point)
-    response, _ = _respond(descent, density, potentials)
+    response, multiplier = _respond(descent, density, potentials)
     if not response.requires_grad:
         return point
     warn_unconverged(error, "Raise `max_iter`, give a `tol`, or use grad='unroll'.")
     for _ in range(2):
-        response, _ = _respond(descent, density, potentials)
         density = density + _Direct.apply(response - density, inverse, True)  # type: ignore[no-untyped-call]
-    return descent.point(density, _respond(descent, density, potentials)[1])
+        response, multiplier = _respond(descent, density, potentials)
+    return descent.point(density, multiplier)
 
 
 def _score(descent: Descent, density: Tensor) -> Tensor:
