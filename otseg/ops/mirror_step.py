@@ -2,6 +2,8 @@
 
 from torch import Tensor
 
+from otseg.ops.exponential import exp_in_place, recorded
+
 
 def mirror_step(
     log_density: Tensor,
@@ -38,7 +40,8 @@ def mirror_step(
     if support is not None:
         weighted = weighted.masked_fill(~support, float("-inf"))
     peak = weighted.detach().amax(dim=2, keepdim=True)  # finite: some action has mass
-    plan = weighted.sub_(peak).exp_()
+    shifted = weighted.sub_(peak)
+    plan = shifted.exp_() if recorded(shifted) else exp_in_place(shifted)
     row = plan.sum(dim=2, keepdim=True)  # at least 1
     log_row = row.log() + peak
     tau = tau_a[:, None, None]

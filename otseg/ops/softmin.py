@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from otseg.ops.exponential import exp_in_place, recorded
+
 
 def softmin(score: Tensor, log_potential: Tensor, log_weight: Tensor, dim: int) -> Tensor:
     r"""``-log sum_dim weight exp(score + log_potential)``, in units of epsilon.
@@ -20,4 +22,8 @@ def softmin(score: Tensor, log_potential: Tensor, log_weight: Tensor, dim: int) 
         ``(B, K)`` for ``dim=1``, ``(B, N)`` for ``dim=2``; finite.
     """
     shift = (log_potential + log_weight).unsqueeze(3 - dim)
-    return -torch.logsumexp(score + shift, dim=dim)
+    exponent = score + shift
+    if recorded(exponent):
+        return -torch.logsumexp(exponent, dim=dim)
+    peak = exponent.amax(dim=dim, keepdim=True)  # finite: some entry has a weight
+    return -(exp_in_place(exponent.sub_(peak)).sum(dim=dim).log_() + peak.squeeze(dim))

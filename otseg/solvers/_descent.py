@@ -7,6 +7,7 @@ from torch import Tensor
 
 from otseg.checks import readable
 from otseg.ops.divergence import dot, kl, log_weight
+from otseg.ops.layout import frames_contiguous
 from otseg.ops.mirror_step import mirror_step
 from otseg.ops.newton import newton_polish
 from otseg.ops.sinkhorn import center, damping, sinkhorn_sweeps, slope
@@ -18,11 +19,6 @@ from otseg.problem import Problem
 KEEP_ABOVE = 1.0
 #: Newton steps after the sweeps of a subproblem: without them its marginals limit how far the objective can fall.
 NEWTON_STEPS = 2
-
-
-def frames_contiguous(x: Tensor) -> Tensor:
-    """``(B, N, K)`` with frames contiguous in memory: actions are few, so loops over frames are the long ones."""
-    return x.transpose(1, 2).contiguous().transpose(1, 2)
 
 
 def _any(condition: Tensor) -> bool:

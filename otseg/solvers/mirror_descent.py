@@ -5,10 +5,11 @@ from torch import Tensor
 
 from otseg import checks
 from otseg.ops.divergence import log_weight
+from otseg.ops.layout import frames_contiguous
 from otseg.ops.sinkhorn import TEST_EVERY
 from otseg.problem import Problem
 from otseg.result import OTResult
-from otseg.solvers._descent import Descent, Point, frames_contiguous
+from otseg.solvers._descent import Descent, Point
 from otseg.solvers._implicit import implicit_point
 from otseg.solvers.gradients import MODES, recording
 from otseg.types import GradMode, PerProblem

@@ -5,10 +5,10 @@ from torch import Tensor
 
 from otseg import checks
 from otseg.ops.divergence import log_weight
+from otseg.ops.layout import frames_contiguous
 from otseg.ops.softmin import softmin
 from otseg.problem import Problem
 from otseg.result import OTResult
-from otseg.solvers._descent import frames_contiguous
 from otseg.solvers.gradients import recording
 from otseg.types import GradMode
 

@@ -4,12 +4,17 @@ import torch
 
 from otseg import checks
 from otseg.ops.divergence import log_weight
+from otseg.ops.exponential import exp_in_place, recorded
+from otseg.ops.layout import frames_contiguous
 from otseg.ops.sinkhorn import center, damping, sinkhorn_sweeps, slope
 from otseg.ops.sinkhorn_gradient import implicit_potentials
 from otseg.problem import Problem
 from otseg.result import OTResult
 from otseg.solvers.gradients import MODES, is_implicit, recording, warn_unconverged
 from otseg.types import GradMode, Potentials
+
+#: Up to here loops run over frames rather than over actions.
+FEW_ACTIONS = 128
 
 
 def sinkhorn(
@@ -70,6 +75,8 @@ def sinkhorn(
     with recording(grad in ("implicit", "unroll"), problem.cost.device):
         scale = epsilon[:, None]
         score = -problem.linear_cost / scale.unsqueeze(2)
+        if score.shape[2] <= FEW_ACTIONS:
+            score = frames_contiguous(score)
         support = problem.support
         if support is not None:
             score = score.masked_fill(~support, float("-inf"))
@@ -84,7 +91,8 @@ def sinkhorn(
             warn_unconverged(error, "Raise `max_iter`, or use grad='unroll'.")
             f, g = implicit_potentials(score, log_a, log_b, damping(slopes[0]), damping(slopes[1]), f, g)
         f, g = center(f, g, b, exact)
-        plan = (score + (f + log_a).unsqueeze(2) + (g + log_b).unsqueeze(1)).exp()
+        log_plan = score + (f + log_a).unsqueeze(2) + (g + log_b).unsqueeze(1)
+        plan = (log_plan.exp() if recorded(log_plan) else exp_in_place(log_plan)).contiguous()
         f, g = (f * scale).masked_fill(~problem.mask, 0), g * scale
     converged = error < tol if tol is not None else torch.zeros_like(n_iter, dtype=torch.bool)
     return OTResult(plan, problem, f, g, n_iter, error, converged, grad)
