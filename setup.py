@@ -111,7 +111,7 @@ def extensions():
             "otseg_cuda._C_cpu",
             [str(SOURCES / "cpu" / "sinkhorn.cpp")],
             include_dirs=[str(SOURCES), str(folder / "include")],
-            depends=[str(path) for path in SOURCES.rglob("*") if path.is_file()],
+            depends=["setup.py", *(str(path) for path in SOURCES.rglob("*") if path.is_file())],
             define_macros=[("TORCH_TARGET_VERSION", "0x020a000000000000"), ("Py_LIMITED_API", "0x030a0000")],
             extra_compile_args=FLAGS,
             library_dirs=[str(folder / "lib")],
@@ -158,7 +158,12 @@ class BuildKernels(build_ext):
         finally:
             extension.optional = MODE == "auto"
         folder = Path(self.get_ext_fullpath(extension.name)).parent
-        write_info(Path("otseg_cuda") if self.editable_mode or self.inplace else folder)
+        write_info(folder)
+
+    def copy_extensions_to_source(self):
+        """Of an editable or in-place build."""
+        super().copy_extensions_to_source()
+        write_info(Path("otseg_cuda"))
 
     def failed(self, error):
         """Raise, or warn once and go on without kernels."""
