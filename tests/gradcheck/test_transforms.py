@@ -44,7 +44,6 @@ def test_hessian(grad, cost):
     torch.testing.assert_close(found, expected)
 
 
-@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # torch's own, while it traces
 @pytest.mark.parametrize(("solve", "grad"), [(sinkhorn, "implicit"), (sinkhorn, "unroll"), (gromov, "unroll")])
 def test_compiled_in_one_graph(solve, grad, cost):
     torch._dynamo.reset()
