@@ -99,9 +99,7 @@ def main() -> None:
     rows = [compare(shape, options.repeats) for shape in (SHAPES[:2] if options.quick else SHAPES)]
     notes = "Gradient of a random linear function of the plan with respect to the cost. Balanced, float32, uniform "
     notes += f"random cost, epsilon {EPSILON}, 50 sweeps without a stopping test. Medians of runs that follow one "
-    notes += (
-        f"another; ratios are medians of ratios. POT {ot.__version__}: `ot.batch.solve_batch` with `log_sinkhorn`, "
-    )
+    notes += f"another; ratios are medians of ratios. POT {ot.__version__}: `ot.batch.solve_batch` with `log_sinkhorn`, "
     notes += "`grad='autodiff'`."
     write("bench_gradients", "Gradients of the plan", rows, notes, options.output)
     if not options.quick:
