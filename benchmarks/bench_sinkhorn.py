@@ -5,6 +5,7 @@ python -m benchmarks.bench_sinkhorn [--repeats 7] [--quick] [--output FOLDER]
 
 import argparse
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -121,7 +122,11 @@ def main() -> None:
     notes += "medians; ratios are medians of ratios of runs that follow one another. Peers: one sweep of the reference "
     notes += f"under `torch.compile`, called {SWEEPS} times; POT {ot.__version__}, `ot.batch.solve_batch` with "
     notes += "`log_sinkhorn`, and `ot.bregman.sinkhorn_log` in NumPy, problem by problem; geomloss "
-    notes += f"{geomloss.__version__}, `geomloss.ot.solve_batch`. ott-jax was not compared."
+    notes += f"{geomloss.__version__}, `geomloss.ot.solve_batch`. ott-jax was not compared. "
+    notes += (
+        f"Load of the machine in the last 5 minutes: {os.getloadavg()[1]:.1f}; with more than its cores, threads that "
+    )
+    notes += "wait for one another make every time and ratio unreliable."
     write("bench_sinkhorn", "Sinkhorn: the compiled kernel", rows, notes, options.output)
 
 
