@@ -41,6 +41,7 @@ find_python() {
 }
 
 # install EXTRAS: bring .venv up to date; does nothing if that was done before with the same files.
+# torch comes first, so that the kernels are built against it where there is a compiler.
 install() {
     if [ ! -e .venv ]; then
         python=$(find_python)
@@ -51,9 +52,10 @@ install() {
     fi
     suits .venv/bin/python || die "'.venv' has no Python 3.10 to 3.13. Remove that folder and try again."
     stamp=".venv/otseg-$1"
-    state=$({ pwd && cat pyproject.toml setup.py constraints.txt; } | cksum)
+    state=$({ pwd && cat pyproject.toml setup.py constraints.txt otseg_cuda/csrc/*.h otseg_cuda/csrc/*/*; } | cksum)
     if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$state" ]; then
         echo "Installing otseg[$1] into .venv: some minutes the first time." >&2
+        .venv/bin/python -m pip install --disable-pip-version-check -c constraints.txt torch
         .venv/bin/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[$1]"
         echo "$state" >"$stamp"
     fi

@@ -4,6 +4,7 @@ from otseg import costs, data, decode, metrics, models, plots, priors, solvers
 from otseg.costs import sliced_wasserstein
 from otseg.doors import gromov_ot, sinkhorn, temporal_ot
 from otseg.nn import feature_dispatch
+from otseg.ops._backend import backend_info
 from otseg.problem import Problem
 from otseg.result import OTResult
 from otseg.solve import solve
@@ -15,6 +16,7 @@ __all__ = [
     "OTResult",
     "Prior",
     "Problem",
+    "backend_info",
     "costs",
     "data",
     "decode",

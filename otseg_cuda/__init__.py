@@ -1,1 +1,5 @@
-"""Optional compiled kernels of otseg; none are built yet, and otseg works without them."""
+"""Compiled kernels for the ops that `otseg/ops` defines, where they were built; imports torch alone."""
+
+from otseg_cuda.libraries import build_info, find, load
+
+__all__ = ["build_info", "find", "load"]

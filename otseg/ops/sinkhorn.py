@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from otseg.ops._backend import LIBRARY
 from otseg.ops.divergence import log_weight
 from otseg.ops.softmin import softmin
 
@@ -44,6 +45,9 @@ def sinkhorn_sweeps(
 
     A problem that has converged is frozen, so that its neighbors in the batch change nothing.
 
+    What autograd or functorch records, and half precision, runs in :func:`reference_sweeps`; the rest is the op
+    ``torch.ops.otseg.sinkhorn_sweeps``, which compiled kernels may take over.
+
     Args:
         score: ``-C / epsilon``, ``(B, N, K)``.
         a: Row marginal, ``(B, N)``.
@@ -59,6 +63,24 @@ def sinkhorn_sweeps(
         ``f``, ``g`` (over epsilon), ``n_iter`` ``(B,)`` and ``error`` ``(B,)``: the L1 distance of the column
         marginal from its target ``b exp(-g / rho_b)``, relative to the mass of ``b``. Rows meet theirs by construction.
     """
+    arguments = score, a, b, slope_a, slope_b, f
+    if _recorded(*arguments) or score.dtype not in (torch.float32, torch.float64):
+        return reference_sweeps(*arguments, max_iter, tol, translate)
+    return torch.ops.otseg.sinkhorn_sweeps(*arguments, max_iter, tol, translate)  # type: ignore[no-any-return]
+
+
+def reference_sweeps(
+    score: Tensor,
+    a: Tensor,
+    b: Tensor,
+    slope_a: Tensor,
+    slope_b: Tensor,
+    f: Tensor,
+    max_iter: int,
+    tol: float | None,
+    translate: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """:func:`sinkhorn_sweeps` in torch: differentiable, for every device, and what kernels are measured against."""
     log_a, log_b = log_weight(a), log_weight(b)
     f, g, n_iter, target = alternate(
         lambda f: softmin(score, f, log_a, 1),
@@ -154,3 +176,33 @@ def _translation(f: Tensor, g: Tensor, a: Tensor, b: Tensor, slope_a: Tensor, sl
     mass_a = torch.logsumexp(log_weight(a) - slope_a[:, None] * f, dim=1)
     mass_b = torch.logsumexp(log_weight(b) - slope_b[:, None] * g, dim=1)
     return torch.where(movable, (mass_a - mass_b) / torch.where(movable, total, 1), 0)
+
+
+def _recorded(*tensors: Tensor) -> bool:
+    """Whether a transformation may ask how the result came about, so that it must be made of plain torch operations."""
+    if not torch.compiler.is_compiling() and any(torch._C._functorch.is_functorch_wrapped_tensor(x) for x in tensors):
+        return True
+    return torch.is_grad_enabled() and (torch.compiler.is_compiling() or any(x.requires_grad for x in tensors))
+
+
+def _shapes(
+    score: Tensor,
+    a: Tensor,
+    b: Tensor,
+    slope_a: Tensor,
+    slope_b: Tensor,
+    f: Tensor,
+    max_iter: int,
+    tol: float | None,
+    translate: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    n_iter = b.new_empty(b.shape[:1], dtype=torch.int64)
+    return a.new_empty(a.shape), b.new_empty(b.shape), n_iter, b.new_empty(b.shape[:1])
+
+
+LIBRARY.define(  # type: ignore[no-untyped-call]
+    "sinkhorn_sweeps(Tensor score, Tensor a, Tensor b, Tensor slope_a, Tensor slope_b, Tensor f, int max_iter, "
+    "float? tol, bool translate) -> (Tensor, Tensor, Tensor, Tensor)"
+)
+LIBRARY.impl("sinkhorn_sweeps", reference_sweeps, "CompositeExplicitAutograd")  # type: ignore[no-untyped-call]
+torch.library.register_fake("otseg::sinkhorn_sweeps", _shapes, lib=LIBRARY)

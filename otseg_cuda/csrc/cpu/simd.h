@@ -1,0 +1,103 @@
+// Vectors of OTSEG_BYTES bytes of the type T, with exp and log. Included once per type and instruction set, inside of a
+// namespace that has defined T; hence no include guard.
+//
+// exp and log are written from their series: libm's would be calls per element, which no compiler vectorizes.
+
+static constexpr int LANES = OTSEG_BYTES / sizeof(T);
+using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
+using Signed = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
+typedef T Vec __attribute__((vector_size(OTSEG_BYTES)));
+typedef Bits BitsVec __attribute__((vector_size(OTSEG_BYTES)));
+typedef Signed SignedVec __attribute__((vector_size(OTSEG_BYTES)));
+#define OTSEG_INLINE static inline __attribute__((always_inline))
+
+static constexpr bool SINGLE = sizeof(T) == 4;
+static constexpr int MANTISSA = SINGLE ? 23 : 52;
+static constexpr Bits BIAS = SINGLE ? 127 : 1023;
+static constexpr T MAGIC = SINGLE ? T(12582912.0) : T(6755399441055744.0);  // 1.5 * 2^MANTISSA: adding it rounds
+static constexpr T LN2_HIGH = SINGLE ? T(0x1.62e4p-1) : T(0x1.62e42fefa38p-1);  // exact times any exponent
+static constexpr T LN2_LOW = SINGLE ? T(0x1.7f7d1cp-20) : T(0x1.ef35793c7673p-45);
+static constexpr T EXP_LOW = SINGLE ? T(-87.3) : T(-708.3);  // below it results are 0: no denormal numbers
+static constexpr T EXP_HIGH = SINGLE ? T(88.0) : T(709.0);
+
+OTSEG_INLINE Vec broadcast(T x) { return Vec{} + x; }
+
+OTSEG_INLINE Vec load(const T* p) { return *reinterpret_cast<const Vec*>(p); }
+OTSEG_INLINE void store(T* p, Vec x) { *reinterpret_cast<Vec*>(p) = x; }
+
+// x where the mask (all bits, per lane) is set, y elsewhere.
+OTSEG_INLINE Vec select(SignedVec mask, Vec x, Vec y) {
+  return (Vec)(((SignedVec)x & mask) | ((SignedVec)y & ~mask));
+}
+OTSEG_INLINE Vec maximum(Vec x, Vec y) { return select(x > y, x, y); }
+OTSEG_INLINE Vec minimum(Vec x, Vec y) { return select(x < y, x, y); }
+
+OTSEG_INLINE T sum(Vec x) {
+  T total = 0;
+  for (int i = 0; i < LANES; ++i) total += x[i];
+  return total;
+}
+OTSEG_INLINE T max(Vec x) {
+  T best = x[0];
+  for (int i = 1; i < LANES; ++i) best = x[i] > best ? x[i] : best;
+  return best;
+}
+
+// exp: 0 below EXP_LOW (minus infinity included), cut above EXP_HIGH, NaN for NaN; within 1 ulp or so between.
+OTSEG_INLINE Vec exp(Vec x) {
+  const SignedVec tiny = x < broadcast(EXP_LOW);
+  Vec cut = minimum(broadcast(EXP_HIGH), select(tiny, broadcast(EXP_LOW), x));
+  const Vec shifted = cut * T(1.44269504088896340736) + MAGIC;
+  const Vec n = shifted - MAGIC;
+  const Vec r = (cut - n * LN2_HIGH) - n * LN2_LOW;  // |r| <= log(2) / 2
+  Vec y;
+  if constexpr (SINGLE) {
+    y = broadcast(T(1.0 / 5040));
+    y = y * r + T(1.0 / 720);
+  } else {
+    y = broadcast(T(1.0 / 6227020800.0));
+    y = y * r + T(1.0 / 479001600.0);
+    y = y * r + T(1.0 / 39916800.0);
+    y = y * r + T(1.0 / 3628800.0);
+    y = y * r + T(1.0 / 362880.0);
+    y = y * r + T(1.0 / 40320.0);
+    y = y * r + T(1.0 / 5040.0);
+    y = y * r + T(1.0 / 720.0);
+  }
+  y = y * r + T(1.0 / 120);
+  y = y * r + T(1.0 / 24);
+  y = y * r + T(1.0 / 6);
+  y = y * r + T(0.5);
+  y = y * (r * r) + r + T(1);
+  // The low bits of `shifted` are n: they become the exponent.
+  const Vec power = (Vec)(((BitsVec)shifted << MANTISSA) + (BIAS << MANTISSA));
+  return select(~tiny, y * power, Vec{});
+}
+
+// log of a positive normal number, by log m = 2 atanh((m - 1) / (m + 1)) with m in [1/sqrt 2, sqrt 2].
+OTSEG_INLINE Vec log(Vec x) {
+  constexpr Bits root_half = SINGLE ? Bits(0x3f3504f3u) : Bits(0x3fe6a09e667f3bcdull);
+  const BitsVec bits = (BitsVec)x;
+  const BitsVec offset = bits - root_half + (BIAS << MANTISSA);
+  const BitsVec biased = offset >> MANTISSA;
+  const Vec m = (Vec)(bits - ((biased - BIAS) << MANTISSA));
+  const Vec e = (Vec)((biased - BIAS) + (Bits)__builtin_bit_cast(Bits, MAGIC)) - MAGIC;
+  const Vec d = m - T(1), s = d / (m + T(1)), z = s * s;
+  Vec y;
+  if constexpr (SINGLE) {
+    y = broadcast(T(2.0 / 9));
+  } else {
+    y = broadcast(T(2.0 / 21));
+    y = y * z + T(2.0 / 19);
+    y = y * z + T(2.0 / 17);
+    y = y * z + T(2.0 / 15);
+    y = y * z + T(2.0 / 13);
+    y = y * z + T(2.0 / 11);
+    y = y * z + T(2.0 / 9);
+  }
+  y = y * z + T(2.0 / 7);
+  y = y * z + T(2.0 / 5);
+  y = y * z + T(2.0 / 3);
+  // log m = 2 s + s z y, and 2 s = d - s d.
+  return e * LN2_HIGH + (d - (s * (d - z * y) - e * LN2_LOW));
+}
