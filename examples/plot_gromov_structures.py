@@ -64,7 +64,7 @@ def main(folder: Path) -> None:
         else:
             matrix = structure.apply(torch.eye(n)[None], mask)[0]
             extent = (SHOWN.start, SHOWN.stop, SHOWN.stop, SHOWN.start)
-            left.imshow(matrix[SHOWN, SHOWN], cmap="cividis", vmin=0, extent=extent)
+            left.imshow(matrix[SHOWN, SHOWN].numpy(), cmap="cividis", vmin=0, extent=extent)
             left.set_ylabel("frame")
         plot_plan(result, ax=right, target=labels)
         right.set_title(f"plan{', true boundaries as triangles' if row == 0 else ''}", fontsize="medium", loc="left")
