@@ -17,13 +17,15 @@ struct Decoder {
 
   Buffer<T> row_, states_;
   T *best, *next;           // of all paths that end in a state, up to this frame and up to the next
-  Buffer<uint8_t> before_;  // for every frame and state: the state before, on the best path that ends here
+  Buffer<Signed> from_;     // the state before, on the best path that ends in a state
+  Buffer<uint8_t> before_;  // the same for every frame
 
   void prepare(int64_t states) {
     k = states;
     width = (k + GROUP * LANES - 1) / (GROUP * LANES) * (GROUP * LANES);
     pointer_bytes = k <= 256 ? 1 : k <= 65536 ? 2 : 4;
     for (Buffer<T>* buffer : {&stay_, &row_, &states_}) std::fill_n(buffer->get(2 * width), 2 * width, NEVER);
+    from_.get(width);
     best = states_.get(), next = best + width;
   }
 
@@ -54,32 +56,28 @@ struct Decoder {
     }
   }
 
-  // The states `x` as back-pointers, from the state `at` on.
-  OTSEG_INLINE void point(uint8_t* pointers, int bytes, int64_t at, SignedVec x) {
-    typedef uint8_t Narrow __attribute__((vector_size(LANES)));
-    typedef uint16_t Middle __attribute__((vector_size(2 * LANES)));
-    typedef uint32_t Wide __attribute__((vector_size(4 * LANES)));
-    uint8_t* to = pointers + at * bytes;
-    if (bytes == 1) {
-      const Narrow y = __builtin_convertvector(x, Narrow);
-      std::memcpy(to, &y, sizeof(y));
-    } else if (bytes == 2) {
-      const Middle y = __builtin_convertvector(x, Middle);
-      std::memcpy(to, &y, sizeof(y));
+  // Keep the states before of one frame, in the smallest type.
+  void keep(uint8_t* pointers) const {
+    const Signed* from = from_.get();
+    if (pointer_bytes == 1) {
+      for (int64_t i = 0; i < width; ++i) pointers[i] = static_cast<uint8_t>(from[i]);
+    } else if (pointer_bytes == 2) {
+      uint16_t* to = reinterpret_cast<uint16_t*>(pointers);
+      for (int64_t i = 0; i < width; ++i) to[i] = static_cast<uint16_t>(from[i]);
     } else {
-      const Wide y = __builtin_convertvector(x, Wide);
-      std::memcpy(to, &y, sizeof(y));
+      uint32_t* to = reinterpret_cast<uint32_t*>(pointers);
+      for (int64_t i = 0; i < width; ++i) to[i] = static_cast<uint32_t>(from[i]);
     }
   }
 
   int64_t pointer(const uint8_t* pointers, int64_t at) const {
-    uint32_t x = 0;
-    std::memcpy(&x, pointers + at * pointer_bytes, pointer_bytes);  // little endian, as is every target but old ones
-    return x;
+    if (pointer_bytes == 1) return pointers[at];
+    if (pointer_bytes == 2) return reinterpret_cast<const uint16_t*>(pointers)[at];
+    return reinterpret_cast<const uint32_t*>(pointers)[at];
   }
 
   // One frame on, whatever the transitions: the first of the best states before wins, as they are tried in order.
-  void step(uint8_t* pointers) {
+  void step() {
     const T *row = row_.get(), *chain = chain_.get();
     for (int64_t at = 0, g = 0; at < width; at += GROUP * LANES, ++g) {
       Vec reach[GROUP];
@@ -95,13 +93,13 @@ struct Decoder {
         }
       for (int v = 0; v < GROUP; ++v) {
         store(next + at + v * LANES, reach[v] + load(row + at + v * LANES));
-        point(pointers, pointer_bytes, at + v * LANES, from[v]);
+        *reinterpret_cast<SignedVec*>(from_.get() + at + v * LANES) = from[v];
       }
     }
   }
 
   // One frame on, where only staying differs: against the best state before (the lowest of them), whatever the state.
-  void step_uniform(uint8_t* pointers) {
+  void step_uniform() {
     const T *row = row_.get(), *stay = stay_.get();
     SignedVec lane;
     for (int i = 0; i < LANES; ++i) lane[i] = i;
@@ -122,9 +120,8 @@ struct Decoder {
       const SignedVec state = lane + Signed(at);
       const Vec kept = load(best + at) + load(stay + at);
       const SignedVec stays = (kept > broadcast(top)) | ((kept == broadcast(top)) & (state < SignedVec{} + leader));
-      const SignedVec from = stays ? state : SignedVec{} + leader;
       store(next + at, (stays ? kept : broadcast(top)) + load(row + at));
-      point(pointers, pointer_bytes, at, from);
+      *reinterpret_cast<SignedVec*>(from_.get() + at) = stays ? state : SignedVec{} + leader;
     }
     // Nobody comes to the leader from itself by going away.
     T reach = best[leader] + stay[leader];
@@ -135,8 +132,7 @@ struct Decoder {
       if (i != leader && (score > reach || (score == reach && i < from))) reach = score, from = Signed(i);
     }
     next[leader] = reach + row[leader];
-    const uint32_t pointer = uint32_t(from);
-    std::memcpy(pointers + leader * pointer_bytes, &pointer, pointer_bytes);
+    from_.get()[leader] = from;
   }
 
   // Path and score of a sequence; `initial`, `final` and `mask` may be null.
@@ -153,7 +149,8 @@ struct Decoder {
       if (real == 0) {
         for (int64_t c = 0; c < k && initial != nullptr; ++c) row[c] = initial[c] + row[c];
       } else {
-        uniform ? step_uniform(before + real * frame) : step(before + real * frame);
+        uniform ? step_uniform() : step();
+        keep(before + real * frame);
         std::swap(best, next);
       }
       ++real;
