@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from otseg.ops._backend import LIBRARY
+from otseg.ops._backend import LIBRARY, transformed
 from otseg.ops.divergence import log_weight
 from otseg.ops.softmin import softmin
 
@@ -180,7 +180,7 @@ def _translation(f: Tensor, g: Tensor, a: Tensor, b: Tensor, slope_a: Tensor, sl
 
 def _recorded(*tensors: Tensor) -> bool:
     """Whether a transformation may ask how the result came about, so that it must be made of plain torch operations."""
-    if not torch.compiler.is_compiling() and any(torch._C._functorch.is_functorch_wrapped_tensor(x) for x in tensors):
+    if transformed(*tensors):
         return True
     return torch.is_grad_enabled() and (torch.compiler.is_compiling() or any(x.requires_grad for x in tensors))
 
