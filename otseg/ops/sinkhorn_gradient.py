@@ -65,11 +65,12 @@ class _Potentials(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad_f: Tensor, grad_g: Tensor) -> tuple[Tensor | None, ...]:
-        arguments = *ctx.saved_tensors, grad_f, grad_g
-        wants_tau = any(ctx.needs_input_grad[3:5])
-        score = ctx.saved_tensors[0]
+        score, *others = ctx.saved_tensors
+        arguments = score, *others, grad_f, grad_g
         small = min(score.shape[1:]) <= DIRECT_UP_TO and score.dtype in (torch.float32, torch.float64)
-        adjoint = torch.ops.otseg.sinkhorn_adjoint if small and not needs_formula(*arguments) else reference_adjoint
+        kernel = small and not needs_formula(*arguments)
+        adjoint = torch.ops.otseg.sinkhorn_adjoint if kernel else reference_adjoint
+        wants_tau = any(ctx.needs_input_grad[3:5])
         return *adjoint(*arguments, wants_tau), None, None
 
 
@@ -103,7 +104,8 @@ def reference_adjoint(
     if wants_tau:
         grad_tau_a = -(x * into_row.logsumexp(dim=2)).sum(dim=1)
         grad_tau_b = -(y * into_column.logsumexp(dim=1)).sum(dim=1)
-    return -(from_rows + from_columns), -from_columns.sum(dim=2), -from_rows.sum(dim=1), grad_tau_a, grad_tau_b
+    grad_score = -(from_rows + from_columns).contiguous()
+    return grad_score, -from_columns.sum(dim=2), -from_rows.sum(dim=1), grad_tau_a, grad_tau_b
 
 
 def _adjoint(
@@ -179,10 +181,8 @@ def _shapes(
     grad_g: Tensor,
     wants_tau: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    return (
-        torch.empty_like(score),
-        *(x.new_empty(x.shape) for x in (log_a, log_b, tau_a, tau_b)),
-    )
+    like_score, like_a, like_b, *like_tau = (x.new_empty(x.shape) for x in (score, log_a, log_b, tau_a, tau_b))
+    return like_score, like_a, like_b, like_tau[0], like_tau[1]
 
 
 LIBRARY.define(  # type: ignore[no-untyped-call]

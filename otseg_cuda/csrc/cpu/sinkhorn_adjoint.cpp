@@ -57,7 +57,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> sinkhorn_adjoint(const Tensor
   STD_TORCH_CHECK(dtype == ScalarType::Float || dtype == ScalarType::Double, "`score` must be float32 or float64.");
   STD_TORCH_CHECK(score.dim() == 3 && score.size(1) > 0 && score.size(2) > 0, "`score` must be of shape (B, N, K).");
   const int64_t size = score.size(0), n = score.size(1), k = score.size(2);
-  Tensor out = torch::stable::empty_like(score);
+  Tensor out = torch::stable::new_empty(score, {size, n, k});
   Tensor kept[8];  // contiguous arguments
   int used = 0;
   const auto dense = [&](const char* name, const Tensor& x, std::initializer_list<int64_t> shape) -> const void* {
