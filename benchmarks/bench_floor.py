@@ -86,8 +86,10 @@ def main() -> None:
     shapes = SHAPES[:1] if options.quick else SHAPES
     rows = [compare(name, shape, options.repeats) for name in CASES for shape in shapes]
     notes = "Forward pass in float32, without a mask, checks of the arguments included. Floors, of torch's own kernels "
-    notes += "in the same run: `sliced_wasserstein` two matrix products, two `torch.sort` and one pass over the sorted "
-    notes += "values; `sliced_pairwise` two products and one `torch.cdist` with p = 1; `feature_dispatch` two products, "
+    notes += "in the same run: `sliced_wasserstein` two matrix products, two `torch.sort`, one pass over the sorted "
+    notes += (
+        "values; `sliced_pairwise` two products and one `torch.cdist` with p = 1; `feature_dispatch` two products, "
+    )
     notes += "norms, a sigmoid and a sum. Medians; ratios are medians of ratios of runs that follow one another."
     write("bench_floor", "Sliced distances and feature dispatching against the floor of their work", rows, notes,
           options.output)  # fmt: skip

@@ -100,7 +100,7 @@ def sliced_pairwise(
     directions = checked_directions(x, family, directions)
     u, v = family(x, directions), family(y, directions)  # (B, P, N) and (1 or B, P, K)
     if not published:
-        cost = _distances(u, v, p) * len(directions) ** (-1 / p)
+        cost = _distances(u, v, p) / float(len(directions) ** (1 / p))
     else:
         u, v = torch.nn.functional.normalize(u, dim=1), torch.nn.functional.normalize(v, dim=1)
         if protocol == "published":
@@ -157,7 +157,8 @@ def _distances(u: Tensor, v: Tensor, p: int | float) -> Tensor:
     """``(sum_i |u_i - v_i|^p)^(1/p)`` of projections ``(B, P, N)`` and ``(1 or B, P, K)``, ``(B, N, K)``."""
     if needs_formula(u, v):  # torch.cdist has no second derivative
         return power(_sum_of_powers(u, v, p), 1 / p)
-    return torch.cdist(u.mT, v.mT, p=p, compute_mode="donot_use_mm_for_euclid_dist")
+    distance: Tensor = torch.cdist(u.mT, v.mT, p=p, compute_mode="donot_use_mm_for_euclid_dist")
+    return distance
 
 
 def _sum_of_powers(u: Tensor, v: Tensor, p: int | float) -> Tensor:

@@ -65,13 +65,13 @@ class _Potentials(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad_f: Tensor, grad_g: Tensor) -> tuple[Tensor | None, ...]:
-        score, *others = ctx.saved_tensors
-        arguments = score, *others, grad_f, grad_g
-        small = min(score.shape[1:]) <= DIRECT_UP_TO and score.dtype in (torch.float32, torch.float64)
-        kernel = small and not needs_formula(*arguments)
-        adjoint = torch.ops.otseg.sinkhorn_adjoint if kernel else reference_adjoint
         wants_tau = any(ctx.needs_input_grad[3:5])
-        return *adjoint(*arguments, wants_tau), None, None
+        arguments = (*ctx.saved_tensors, grad_f, grad_g, wants_tau)
+        score = arguments[0]
+        small = min(score.shape[1:]) <= DIRECT_UP_TO and score.dtype in (torch.float32, torch.float64)
+        kernel = small and not needs_formula(*arguments[:-1])
+        adjoint = torch.ops.otseg.sinkhorn_adjoint if kernel else reference_adjoint
+        return *adjoint(*arguments), None, None
 
 
 def reference_adjoint(

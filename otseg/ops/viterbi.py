@@ -117,7 +117,8 @@ def _backward(ctx: Any, grad: Tensor, _: None) -> tuple[Tensor | None, ...]:
     latest = torch.where(real, frame, 0).cummax(dim=1)[0]  # the last real frame up to here
     pair = path.gather(1, latest).roll(1, dims=1) * n_states + path
     pair, weight = torch.where(moves, pair, 0), torch.where(moves, grad.unsqueeze(1), 0)
-    transition = grad.new_zeros(len(path), n_states**2).scatter_add(1, pair, weight).unflatten(1, (n_states, n_states))
+    moved = grad.new_zeros(len(path), n_states**2).scatter_add(1, pair, weight)
+    transition = moved.reshape(len(path), n_states, n_states)
     if ctx.n_chains != len(path):
         transition = transition.sum(dim=0, keepdim=True)
     return visits, transition, initial, final, None

@@ -100,6 +100,13 @@ def test_no_frames():
     assert value.tolist() == [0, 0]
 
 
+@pytest.mark.parametrize("shape", [(0, 4, 3), (2, 0, 3)], ids=str)
+def test_gradients_of_nothing(shape):
+    leaves = [torch.randn(s, requires_grad=True) for s in (shape, (1, 3, 3), (shape[0], 3), (shape[0], 3))]
+    for x, leaf in zip(torch.autograd.grad(viterbi(*leaves)[1].sum(), leaves), leaves, strict=True):
+        assert torch.equal(x, torch.zeros_like(leaf))
+
+
 def chains(kind, batch, k, generator):
     """Transitions: random, a price for switching, or a transcript (every state is followed by itself or the next)."""
     random = torch.randint(-3, 4, (batch, k, k), generator=generator).double()
