@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from jaxtyping import Bool, Float
@@ -130,7 +131,8 @@ class Problem:
 
         True wherever ``a`` or ``b`` is 0, where there is no mass to forbid.
         """
-        found = [prior.support(self.mask, self.b.shape[1]) for prior in self.priors if satisfies(prior, Constraint)]
+        constraints = (cast(Constraint, prior) for prior in self.priors if satisfies(prior, Constraint))
+        found = [constraint.support(self.mask, self.b.shape[1]) for constraint in constraints]
         if not found:
             return None
         empty = (self.a == 0).unsqueeze(2) | (self.b == 0).unsqueeze(1)

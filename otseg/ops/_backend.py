@@ -64,6 +64,12 @@ def backend_info() -> dict[str, str]:
     return {"torch": torch.__version__, "forced": FORCED or "no", **STATE, "build": build}
 
 
+def transformed(*tensors: torch.Tensor) -> bool:
+    """Whether torch.func looks through these tensors: it knows plain torch operations, not what stands for an op."""
+    functorch = torch._C._functorch.is_functorch_wrapped_tensor
+    return not torch.compiler.is_compiling() and any(functorch(tensor) for tensor in tensors)
+
+
 def _package() -> Any:
     try:
         return importlib.import_module("otseg_cuda")

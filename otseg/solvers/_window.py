@@ -5,7 +5,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from otseg.ops.sinkhorn import recorded
+from otseg.ops.sinkhorn import needs_formula
 from otseg.ops.window_descent import window_descent
 from otseg.problem import Problem
 from otseg.result import OTResult
@@ -28,7 +28,7 @@ def window_solution(
     cost, prior = problem.linear_cost, cast(WindowPrior, curved[0])
     half_width, weight, curvature = prior.window_term(problem.a, problem.mask)
     settings = problem.epsilon, problem.rho_a, problem.rho_b, weight
-    if recorded(cost, problem.a, problem.b, *settings):
+    if needs_formula(cost, problem.a, problem.b, *settings):
         return None
     if decided(torch.isinf(problem.rho_b) | (problem.rho_b > KEEP_ABOVE * curvature)):
         return None

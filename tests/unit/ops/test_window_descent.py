@@ -68,7 +68,7 @@ def test_reference_is_the_general_solver(case, n_iter):
         rho_b=torch.minimum(problem.rho_b, curvature), mask=problem.mask, priors=problem.priors,
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_window, "recorded", lambda *_: True)
+        patch.setattr(_window, "needs_formula", lambda *_: True)
         expected = mirror_descent(problem, max_iter=n_iter, grad="none")
     found = reference_window_descent(*arguments(problem), n_iter, None, False)
     torch.testing.assert_close(found[0], expected.plan, atol=1e-12, rtol=1e-10)
