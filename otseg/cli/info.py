@@ -4,9 +4,11 @@ import platform
 import sys
 
 import click
+import torch
 
-from otseg import __version__
+from otseg import __version__, costs, data, models, priors, solvers
 from otseg.cli._common import Command, Outcome
+from otseg.ops._backend import backend_info
 
 
 @click.command(cls=Command, examples=["otseg info", "otseg info --json"])
@@ -15,11 +17,6 @@ def info() -> Outcome:
 
     Paste its output into a bug report. It checks nothing: `otseg doctor` does.
     """
-    import torch
-
-    from otseg import costs, data, models, priors, solvers
-    from otseg.ops._backend import backend_info
-
     backend = backend_info()
     cuda = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     parts = {"costs": costs, "priors": priors, "solvers": solvers, "models": models}

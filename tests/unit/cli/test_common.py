@@ -1,5 +1,6 @@
 """What all commands share: exit status, one line per error, JSON and nothing else, lazy imports."""
 
+import io
 import json
 import math
 import sys
@@ -9,7 +10,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from otseg.cli._common import Command, LazyGroup, Outcome, to_json
+from otseg.cli._common import Command, LazyGroup, Outcome, progress, to_json
 
 
 def run(function, *arguments):
@@ -100,3 +101,12 @@ def test_a_lazy_group_imports_what_is_asked_for(tmp_path, monkeypatch):
     assert CliRunner().invoke(group, ["third"]).exit_code == 2
     sys.modules.pop("one_command")
     sys.modules.pop("other_command")
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_progress_on_a_terminal_alone(terminal, monkeypatch):
+    stream = io.StringIO()
+    stream.isatty = lambda: terminal
+    monkeypatch.setattr(sys, "stderr", stream)
+    assert list(progress(["a", "b"], label="Reading")) == ["a", "b"]
+    assert ("Reading" in stream.getvalue()) is terminal
