@@ -22,6 +22,7 @@ Completion of commands and options, in the start-up file of the shell:
 
 #: Where each command lives; a line here is all that a new one needs.
 COMMANDS = {
+    "build-kernels": "otseg.cli.build_kernels:build_kernels",
     "cite": "otseg.cli.cite:cite",
     "data": "otseg.cli.data:data",
     "info": "otseg.cli.info:info",
