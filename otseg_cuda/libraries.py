@@ -1,5 +1,6 @@
 """Where the compiled libraries are, and how they come into a process."""
 
+import ctypes
 import json
 import os
 import sys
@@ -41,6 +42,16 @@ def find(device: str, folder: Path | None = None) -> Path | None:
 def load(path: Path) -> None:
     """Load a library: its kernels register themselves. Raises OSError or RuntimeError where it does not fit."""
     torch.ops.load_library(str(path))
+
+
+def instructions(path: Path) -> str:
+    """The instruction set that a loaded library of CPU kernels uses on this machine, such as ``"AVX2"``."""
+    function = getattr(ctypes.CDLL(str(path)), "otseg_instructions", None)
+    if function is None:
+        return "unknown: the library is older than these sources"
+    function.restype = ctypes.c_char_p
+    name: bytes = function()
+    return name.decode()
 
 
 def build_info(folder: Path = FOLDER) -> dict[str, str]:

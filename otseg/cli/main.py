@@ -25,6 +25,7 @@ COMMANDS = {
     "build-kernels": "otseg.cli.build_kernels:build_kernels",
     "cite": "otseg.cli.cite:cite",
     "data": "otseg.cli.data:data",
+    "doctor": "otseg.cli.doctor:doctor",
     "info": "otseg.cli.info:info",
 }
 
