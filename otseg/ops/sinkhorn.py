@@ -171,7 +171,8 @@ def column_error(g: Tensor, target: Tensor, b: Tensor, slope_b: Tensor) -> Tenso
 def _translation(f: Tensor, g: Tensor, a: Tensor, b: Tensor, slope_a: Tensor, slope_b: Tensor) -> Tensor:
     """The constant that moves from ``g`` to ``f`` so that both penalties agree on the total mass; ``(B,)``."""
     total = slope_a + slope_b
-    movable = (total > 0) & ~torch.isinf(total)  # one side relaxed, none free
+    # One side relaxed, none free; a slope below rounding is that of an exact side, and would only enlarge rounding.
+    movable = (total > torch.finfo(total.dtype).eps) & ~torch.isinf(total)
     slope_a, slope_b = torch.where(movable, slope_a, 0), torch.where(movable, slope_b, 0)
     mass_a = torch.logsumexp(log_weight(a) - slope_a[:, None] * f, dim=1)
     mass_b = torch.logsumexp(log_weight(b) - slope_b[:, None] * g, dim=1)
