@@ -58,7 +58,7 @@ def window_descent(
         half_width: ``r``, ``(B,)``, int64, from 0 to N.
         curvature: ``(B,)``, constant of smoothness of the window term relative to the entropy.
         init: Log density to start from, ``(B, N, K)``, finite, rows normalized where ``rho_a`` is infinite;
-            ``None``: the product ``a b``.
+            ``None``: the product ``a b``, over the mass of ``b`` where ``rho_a`` is infinite.
         step: Fixed step, ``(B,)``; ``None`` for the rule.
         max_iter: Number of iterations, at least 0.
         tol: Stop below this error; ``None`` runs every iteration without a test.
@@ -125,7 +125,9 @@ def reference_window_descent(
     def distance(gradient: Tensor, plan: Tensor) -> Tensor:
         return (respond(gradient)[1] - plan).abs().sum(dim=(1, 2)) / mass
 
-    density = torch.zeros_like(cost) if init is None else frames_contiguous(init)
+    if init is None:  # exact frames keep their mass whatever that of the actions is
+        init = -torch.where(exact, b.sum(dim=1).log(), 0)[:, None, None].expand(cost.shape)
+    density = frames_contiguous(init)
     plan = (density + log_weight(a).unsqueeze(2) + log_b.unsqueeze(1)).exp()
     objective, gradient = evaluate(density, plan)
     rule = StepRule(curvature + rho_b, epsilon, exact, step)

@@ -372,7 +372,7 @@ struct Descent {
       }
     }
     T* trace = batch.trace == nullptr ? nullptr : static_cast<T*>(batch.trace) + p * (batch.max_iter + 1);
-    double objective = propose(1, 0, 0, mass_energy);  // evaluates the start
+    double objective = propose(1, 0, exact ? 1 : 0, mass_energy);  // evaluates the start, its rows normalized
     accept();
     if (trace) *trace++ = T(objective);
     int64_t i = 0;
