@@ -35,6 +35,7 @@ struct Batch {
   void* out;
   int64_t stride, out_stride;
   Side rows, columns;
+  bool wants_tau;
 };
 
 // The sides of one problem.
@@ -51,7 +52,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> sinkhorn_adjoint(const Tensor
                                                                     const Tensor& log_b, const Tensor& tau_a,
                                                                     const Tensor& tau_b, const Tensor& f,
                                                                     const Tensor& g, const Tensor& grad_f,
-                                                                    const Tensor& grad_g, bool) {
+                                                                    const Tensor& grad_g, bool wants_tau) {
   using torch::headeronly::ScalarType;
   const auto dtype = score.scalar_type();
   STD_TORCH_CHECK(dtype == ScalarType::Float || dtype == ScalarType::Double, "`score` must be float32 or float64.");
@@ -73,7 +74,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> sinkhorn_adjoint(const Tensor
                   dense("g", g, {size, k}), dense("grad_g", grad_g, {size, k}), made[1].data_ptr(),
                   made[3].data_ptr()};
   if (n < k) std::swap(rows, columns);  // the system is that of the smaller side
-  const Batch batch = {score.data_ptr(), out.data_ptr(), score.stride(0), out.stride(0), rows, columns};
+  const Batch batch = {score.data_ptr(), out.data_ptr(), score.stride(0), out.stride(0), rows, columns, wants_tau};
   const auto adjoint = OTSEG_BEST(adjoint_range, dtype);
   // Many problems, or small ones: threads share the batch. Few long ones: they share the frames of each.
   if (size >= 4 * static_cast<int64_t>(torch::stable::get_num_threads()) || n * k <= 16384) {
