@@ -11,14 +11,16 @@ import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parents[1]
-SITE = Path(sysconfig.get_paths()["purelib"])
+TORCH = Path(find_spec("torch").origin).parent
+#: Where the packages are that this Python sees.
+BORROWED = [path for path in sys.path if path.endswith("site-packages")]
 #: Says which kernels run, and that an op does; the cost is the same in both columns, so that the plan is flat.
 CODE = """
 import json, torch, otseg
@@ -47,8 +49,8 @@ class Place:
         self.python = folder / "venv" / "bin" / "python"
         (site,) = (folder / "venv").glob("lib/python*/site-packages")
         if torch:  # where pip installs to, as otherwise; what torch and otseg need is beside it
-            (site / "torch").symlink_to(SITE / "torch")
-            (site / "borrowed.pth").write_text(f"{SITE}\n")
+            (site / "torch").symlink_to(TORCH)
+            (site / "borrowed.pth").write_text("\n".join(BORROWED))
 
     def run(self, *command: object, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run something outside of the sources, with no setting of ours but the given ones."""
@@ -173,7 +175,7 @@ def cuda_compiles(folder: Path) -> str:
     if not found or not shutil.which(build.nvcc()[0]):
         return "skipped: " + ("nvcc is missing" if found else "no sources")
     os.environ.setdefault("TORCH_CUDA_ARCH_LIST", build.ARCHITECTURES)
-    command = [*build._cuda(SITE / "torch")[0], f"-I{build.SOURCES}", f"-I{SITE / 'torch' / 'include'}"]
+    command = [*build._cuda(TORCH)[0], f"-I{build.SOURCES}", f"-I{TORCH / 'include'}"]
     running = [
         subprocess.Popen([*command, str(path), "-o", str(folder / f"{path.stem}.o")], stderr=subprocess.PIPE, text=True)
         for path in found
