@@ -1,15 +1,21 @@
 """Segmentation models, one paper per file."""
 
+from otseg.models.alignment import align_frames, alignment_loss
 from otseg.models.asot import ASOT, ASOTConfig
 from otseg.models.base import SegmentationModel
 from otseg.models.baselines import kmeans_frames, uniform_split
 from otseg.models.presets import BENCHMARKS, asot_preset
+from otseg.models.tot import TOT, TOTConfig
 
 __all__ = [
     "ASOT",
     "BENCHMARKS",
+    "TOT",
     "ASOTConfig",
     "SegmentationModel",
+    "TOTConfig",
+    "align_frames",
+    "alignment_loss",
     "asot_preset",
     "kmeans_frames",
     "uniform_split",

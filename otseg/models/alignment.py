@@ -1,0 +1,185 @@
+"""Alignment of two sequences, frame by frame, and the loss that learns from it: the part that VASOT adds to ASOT."""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn.functional import pad
+
+from otseg import checks
+from otseg.costs.cosine import cosine
+from otseg.models._frames import relative_time
+from otseg.priors import DenseStructure, GromovWasserstein
+from otseg.priors.window import window
+from otseg.result import OTResult
+from otseg.solve import solve
+from otseg.solvers import mirror_descent
+
+
+def align_frames(
+    x: Float[Tensor, "B N D"],
+    y: Float[Tensor, "B M D"],
+    mask_x: Bool[Tensor, "B N"],
+    mask_y: Bool[Tensor, "B M"],
+    *,
+    epsilon: float,
+    alpha: float,
+    radius: float,
+    order: float = 0.0,
+    unmatched: float = 0.5,
+    max_iter: int = 25,
+    tol: float | None = 1e-3,
+) -> OTResult:
+    r"""Balanced fused Gromov-Wasserstein transport between the frames of two sequences, without gradient.
+
+    .. math::
+
+        \min_T \; (1 - \alpha) \Big\langle 1 - \cos(x_i, y_j)
+        + \mathrm{order} \Big|\tfrac{i + 1/2}{N} - \tfrac{j + 1/2}{M}\Big|,\, T \Big\rangle
+        + \tfrac{\alpha}{2} \langle C^x T C^y, T \rangle + \varepsilon\,\mathrm{KL}(T \mid a b^\top)
+
+    .. math::
+
+        C^x_{ik} = \frac{N}{r_x} [0 < |i - k| \le r_x], \qquad C^y_{jl} = [|j - l| > r_y]
+
+    so that frames near in time are matched to frames near in time. To both sequences a dummy frame is prepended, of
+    index 0: its entries cost ``unmatched``, it is neither near nor far from any, and it has an equal share of the mass
+    like every frame. It takes what resembles nothing.
+
+    O(B N M (N + M)) time per iteration and O(B (N + M)^2) memory: meant for the few hundred frames that training draws.
+
+    Args:
+        x: Embeddings of the first sequences' frames.
+        y: Embeddings of the second ones'.
+        mask_x: True on real frames of ``x``, at least one per sequence.
+        mask_y: True on real frames of ``y``, at least one per sequence.
+        epsilon: Weight of the entropy, above 0.
+        alpha: Share of the Gromov term, in [0, 1].
+        radius: Windows :math:`r_x, r_y` as fractions of each sequence's own length, at least one frame.
+        order: Weight of the difference of relative times, at least 0.
+        unmatched: Cost of an entry of a dummy frame, VASOT's zeta.
+        max_iter: Largest number of iterations of the solver.
+        tol: Stop a pair below this error of :func:`otseg.solvers.mirror_descent`; ``None`` runs all iterations.
+
+    Returns:
+        Result whose plan is ``(B, 1 + N, 1 + M)``; row and column 0 are the dummies'.
+
+    Raises:
+        ValueError: If a shape or a value is wrong.
+
+    Note:
+        In VASOT's released code :math:`C^y` is 1 on its diagonal, which charges a second frame for the same match
+        as much as for a distant one; the dummy counts as the frame before the first; and an iteration ends with one
+        Sinkhorn round, so that the rows do not have their mass. Here the diagonal is 0 like everything within the
+        radius, the dummy is no one's neighbor, positions are midpoints, and the marginals are met. The paper's Gromov
+        term is not halved; its iteration, like ASOT's, descends the halved one.
+
+    Example:
+        >>> frames = torch.eye(3)[[0, 0, 1, 1, 2, 2]].unsqueeze(0)
+        >>> mask = torch.ones(1, 6, dtype=torch.bool)
+        >>> result = align_frames(frames, frames[:, ::2], mask, mask[:, ::2], epsilon=0.01, alpha=0.3, radius=0.2)
+        >>> result.plan[0, 1:, 1:].argmax(dim=1)
+        tensor([0, 0, 1, 1, 2, 2])
+
+    References:
+        :cite:`ali2025vasot`, section 3 (video alignment).
+    """
+    checks.number("alpha", alpha, 0, 1)
+    checks.number("radius", radius, 0, 1, open_low=True)
+    checks.number("order", order, 0)
+    checks.number("unmatched", unmatched)
+    mask_x, mask_y = (checks.mask(*named) for named in (("mask_x", mask_x, "x", x), ("mask_y", mask_y, "y", y)))
+    cost = cosine(x.detach(), y.detach())
+    lag = (relative_time(mask_x).unsqueeze(2) - relative_time(mask_y).unsqueeze(1)).abs()
+    cost = (cost + order * lag).masked_fill(~(mask_x.unsqueeze(2) & mask_y.unsqueeze(1)), 0)
+    cost = pad(cost, (1, 0, 1, 0), value=unmatched)
+    (near, reach), (far, _) = _near(mask_x, radius), _near(mask_y, radius, outside=True)
+    height = mask_x.sum(dim=1) / reach
+    frames = DenseStructure(near.to(cost) * height.to(cost)[:, None, None])
+    real_x, real_y = (pad(mask, (1, 0), value=True) for mask in (mask_x, mask_y))
+    return solve(
+        (1 - alpha) * cost,
+        real_x.to(cost) / real_x.sum(dim=1, keepdim=True),
+        real_y.to(cost) / real_y.sum(dim=1, keepdim=True),
+        epsilon=epsilon,
+        mask=real_x,
+        priors=[GromovWasserstein(alpha, frames, far.to(cost))],
+        solver=mirror_descent,
+        max_iter=max_iter,
+        tol=tol,
+        grad="none",
+    )
+
+
+def alignment_loss(
+    x: Float[Tensor, "B N D"],
+    y: Float[Tensor, "B M D"],
+    mask_x: Bool[Tensor, "B N"],
+    mask_y: Bool[Tensor, "B M"],
+    *,
+    temperature: float = 0.1,
+    **problem: float,
+) -> Float[Tensor, ""]:
+    r"""Cross-entropy of the frames' similarities against the alignment of two sequences, both ways.
+
+    .. math::
+
+        L = \frac{1}{2B} \sum_b \Big( - \sum_{ij} T^*_{ij} \log \mathrm{softmax}_j(s_{ij})
+        - \sum_{ij} T^{*\prime}_{ij} \log \mathrm{softmax}_i(s_{ij}) \Big), \qquad
+        s_{ij} = \frac{\cos(x_i, y_j)}{\mathrm{temperature}}
+
+    with the plan of :func:`align_frames` without the dummies, times :math:`(N + 1) / N` in :math:`T^*` and
+    :math:`(M + 1) / M` in :math:`T^{*\prime}`: a mean over frames in which one counts less, the more of it the dummy
+    takes. No gradient flows into the plan.
+
+    Args:
+        x: Embeddings of the first sequences' frames.
+        y: Embeddings of the second ones'.
+        mask_x: True on real frames of ``x``, at least one per sequence.
+        mask_y: True on real frames of ``y``, at least one per sequence.
+        temperature: Temperature of the softmax, above 0.
+        **problem: ``epsilon``, ``alpha``, ``radius`` and further options of :func:`align_frames`.
+
+    Returns:
+        The loss, in nats, at least 0.
+
+    Raises:
+        ValueError: If a shape or a value is wrong.
+
+    Note:
+        VASOT compares in one direction, from ``x`` to ``y``; here it is both, which treats the two sequences alike.
+
+    Example:
+        >>> frames, mask = torch.randn(2, 20, 8), torch.ones(2, 20, dtype=torch.bool)
+        >>> loss = alignment_loss(frames, frames.roll(1, dims=0), mask, mask, epsilon=0.1, alpha=0.3, radius=0.1)
+        >>> bool(loss > 0)
+        True
+
+    References:
+        :cite:`ali2025vasot`, section 3 (the loss of the alignment).
+    """
+    checks.number("temperature", temperature, 0, open_low=True)
+    plan = align_frames(x, y, mask_x, mask_y, **problem).plan[:, 1:, 1:]  # type: ignore[arg-type]
+    x, y = x.masked_fill(~mask_x.unsqueeze(2), 0), y.masked_fill(~mask_y.unsqueeze(2), 0)
+    similarity = (1 - cosine(x, y)) / temperature
+    forth = _cross_entropy(similarity, plan, mask_x, mask_y)
+    back = _cross_entropy(similarity.mT, plan.mT, mask_y, mask_x)
+    return (forth + back) / 2
+
+
+def _cross_entropy(scores: Tensor, plan: Tensor, mask: Tensor, choices: Tensor) -> Tensor:
+    """Mean over real frames, then sequences, of the cross-entropy against the plan's rows times the frames' number."""
+    lowest = torch.finfo(scores.dtype).min / 2  # not -inf, which times no mass is NaN
+    log_p = scores.masked_fill(~choices.unsqueeze(1), lowest).log_softmax(dim=2)
+    n = mask.sum(dim=1)
+    # A frame has the mass 1 / (n + 1).
+    return (-(plan * log_p).sum(dim=(1, 2)) * (n + 1) / n).mean()
+
+
+def _near(mask: Tensor, radius: float, outside: bool = False) -> tuple[Tensor, Tensor]:
+    """Pairs of different real frames within the window, or those beyond it, and its reach; the dummy is in no pair."""
+    reach, _ = window(radius, "default", mask)
+    frame = torch.arange(mask.shape[1], device=mask.device)
+    distance = (frame.unsqueeze(1) - frame).abs()
+    within = distance <= reach[:, None, None]
+    pairs = (~within if outside else within & (distance > 0)) & mask.unsqueeze(2) & mask.unsqueeze(1)
+    return pad(pairs, (1, 0, 1, 0)), reach
