@@ -99,10 +99,11 @@ def _log_affinity(z: Tensor, mask: Tensor, n_actions: int, mix: Tensor, bandwidt
     time = (2 * torch.exp2(-distance / half_life) - 1).relu() * pair
     time = time / torch.where(mask.unsqueeze(2), time.sum(dim=2, keepdim=True), 1)
     lowest = torch.finfo(z.dtype).min  # not -inf, whose differences are NaN
-    looks = ((z @ z.mT - 1) / bandwidth).masked_fill(~pair, lowest).log_softmax(dim=2)
+    looks = ((z @ z.mT - 1) / bandwidth).masked_fill(~pair, lowest).log_softmax(dim=2).masked_fill(~pair, 0)
     # In the log domain: the affinity of features may underflow, and its logarithm is needed.
-    log_time = time.log() + mix.log()
-    return torch.logaddexp(log_time.masked_fill(~pair, 0), looks + (1 - mix).log()).masked_fill(~pair, 0)
+    looks = looks + (1 - mix).log()
+    both = torch.logaddexp(torch.where(time > 0, time, 1).log() + mix.log(), looks)
+    return torch.where(time > 0, both, looks).masked_fill(~pair, 0)
 
 
 def _triplets(f: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
