@@ -146,7 +146,8 @@ def alignment_loss(
         ValueError: If a shape or a value is wrong.
 
     Note:
-        VASOT compares in one direction, from ``x`` to ``y``; here it is both, which treats the two sequences alike.
+        VASOT compares in one direction, from ``x`` to ``y``; here every frame of both sequences has a say. The plan is
+        not the same if the two are exchanged: the Gromov term has near frames on one side and far ones on the other.
 
     Example:
         >>> frames, mask = torch.randn(2, 20, 8), torch.ones(2, 20, dtype=torch.bool)

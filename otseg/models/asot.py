@@ -119,8 +119,8 @@ class ASOT(SegmentationModel):
     Parts of two later methods are options. Of FIS-OT, ``structure="features"`` is
     :class:`~otseg.priors.FeatureAffinity` of the embeddings in place of the window, and ``triplet`` the weight of
     :func:`otseg.nn.affinity_triplet_loss`, whose ``mix`` is then learned. Of VASOT, ``align`` is the weight of
-    :func:`otseg.models.alignment_loss` between every sequence of a batch and the next one, with the settings of the
-    training; a batch of one sequence has no pair, and the term is 0.
+    :func:`otseg.models.alignment_loss` between every sequence of a batch and the next one, the last and the first,
+    with the settings of the training; two sequences are one pair, and a batch of one has none: the term is 0.
 
     Args:
         config: Settings.
@@ -220,11 +220,11 @@ class ASOT(SegmentationModel):
         return config.triplet * (self.epoch / config.warmup if after < 0 else config.triplet_decay**after)
 
     def _alignment(self, embeddings: Tensor, mask: Tensor) -> Tensor:
-        """The loss between every sequence and the next one, the last and the first."""
+        """The loss between every sequence and the next one, the last and the first; two sequences are one pair."""
         n, config = len(embeddings), self.config
         if n == 1:
             return embeddings.new_zeros(())
-        pairs = 1 if n == 2 else n  # the second pair of two is the first one, and the loss the same
+        pairs = 1 if n == 2 else n  # as VASOT has it: the other way round says much the same for twice the time
         return alignment_loss(
             embeddings[:pairs],
             embeddings.roll(-1, dims=0)[:pairs],
