@@ -1,6 +1,6 @@
 """Segmentation models, one paper per file."""
 
-from otseg.models.alignment import align_frames, alignment_loss
+from otseg.models.alignment import align_frames
 from otseg.models.asot import ASOT, ASOTConfig
 from otseg.models.base import SegmentationModel
 from otseg.models.baselines import kmeans_frames, uniform_split
@@ -15,7 +15,6 @@ __all__ = [
     "SegmentationModel",
     "TOTConfig",
     "align_frames",
-    "alignment_loss",
     "asot_preset",
     "kmeans_frames",
     "uniform_split",

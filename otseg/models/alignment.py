@@ -1,4 +1,4 @@
-"""Alignment of two sequences, frame by frame, and the loss that learns from it: the part that VASOT adds to ASOT."""
+"""Alignment of two sequences, frame by frame: what VASOT adds to ASOT."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -43,7 +43,7 @@ def align_frames(
 
     so that frames near in time are matched to frames near in time. To both sequences a dummy frame is prepended, of
     index 0: its entries cost ``unmatched``, it is neither near nor far from any, and it has an equal share of the mass
-    like every frame. It takes what resembles nothing.
+    like every frame. It takes what resembles nothing. :func:`otseg.nn.alignment_loss` learns from the plan.
 
     O(B N M (N + M)) time per iteration and O(B (N + M)^2) memory: meant for the few hundred frames that training draws.
 
@@ -108,72 +108,6 @@ def align_frames(
         tol=tol,
         grad="none",
     )
-
-
-def alignment_loss(
-    x: Float[Tensor, "B N D"],
-    y: Float[Tensor, "B M D"],
-    mask_x: Bool[Tensor, "B N"],
-    mask_y: Bool[Tensor, "B M"],
-    *,
-    temperature: float = 0.1,
-    **problem: float,
-) -> Float[Tensor, ""]:
-    r"""Cross-entropy of the frames' similarities against the alignment of two sequences, both ways.
-
-    .. math::
-
-        L = \frac{1}{2B} \sum_b \Big( - \sum_{ij} T^*_{ij} \log \mathrm{softmax}_j(s_{ij})
-        - \sum_{ij} T^{*\prime}_{ij} \log \mathrm{softmax}_i(s_{ij}) \Big), \qquad
-        s_{ij} = \frac{\cos(x_i, y_j)}{\mathrm{temperature}}
-
-    with the plan of :func:`align_frames` without the dummies, times :math:`(N + 1) / N` in :math:`T^*` and
-    :math:`(M + 1) / M` in :math:`T^{*\prime}`: a mean over frames in which one counts less, the more of it the dummy
-    takes. No gradient flows into the plan.
-
-    Args:
-        x: Embeddings of the first sequences' frames.
-        y: Embeddings of the second ones'.
-        mask_x: True on real frames of ``x``, at least one per sequence.
-        mask_y: True on real frames of ``y``, at least one per sequence.
-        temperature: Temperature of the softmax, above 0.
-        **problem: ``epsilon``, ``alpha``, ``radius`` and further options of :func:`align_frames`.
-
-    Returns:
-        The loss, in nats, at least 0.
-
-    Raises:
-        ValueError: If a shape or a value is wrong.
-
-    Note:
-        VASOT compares in one direction, from ``x`` to ``y``; here every frame of both sequences has a say. The plan is
-        not the same if the two are exchanged: the Gromov term has near frames on one side and far ones on the other.
-
-    Example:
-        >>> frames, mask = torch.randn(2, 20, 8), torch.ones(2, 20, dtype=torch.bool)
-        >>> loss = alignment_loss(frames, frames.roll(1, dims=0), mask, mask, epsilon=0.1, alpha=0.3, radius=0.1)
-        >>> bool(loss > 0)
-        True
-
-    References:
-        :cite:`ali2025vasot`, section 3 (the loss of the alignment).
-    """
-    checks.number("temperature", temperature, 0, open_low=True)
-    plan = align_frames(x, y, mask_x, mask_y, **problem).plan[:, 1:, 1:]  # type: ignore[arg-type]
-    x, y = x.masked_fill(~mask_x.unsqueeze(2), 0), y.masked_fill(~mask_y.unsqueeze(2), 0)
-    similarity = (1 - cosine(x, y)) / temperature
-    forth = _cross_entropy(similarity, plan, mask_x, mask_y)
-    back = _cross_entropy(similarity.mT, plan.mT, mask_y, mask_x)
-    return (forth + back) / 2
-
-
-def _cross_entropy(scores: Tensor, plan: Tensor, mask: Tensor, choices: Tensor) -> Tensor:
-    """Mean over real frames, then sequences, of the cross-entropy against the plan's rows times the frames' number."""
-    lowest = torch.finfo(scores.dtype).min / 2  # not -inf, which times no mass is NaN
-    log_p = scores.masked_fill(~choices.unsqueeze(1), lowest).log_softmax(dim=2)
-    n = mask.sum(dim=1)
-    # A frame has the mass 1 / (n + 1).
-    return (-(plan * log_p).sum(dim=(1, 2)) * (n + 1) / n).mean()
 
 
 def _near(mask: Tensor, radius: float, outside: bool = False) -> tuple[Tensor, Tensor]:

@@ -12,9 +12,9 @@ from torch.nn.functional import normalize
 from otseg import checks
 from otseg.costs.cosine import cosine
 from otseg.models._frames import checked_features, fused_plan, initialize_prototypes
-from otseg.models.alignment import alignment_loss
+from otseg.models.alignment import align_frames
 from otseg.models.base import SegmentationModel
-from otseg.nn import MLP, Prototypes, affinity_triplet_loss, pseudo_label_cross_entropy
+from otseg.nn import MLP, Prototypes, affinity_triplet_loss, alignment_loss, pseudo_label_cross_entropy
 from otseg.priors import FeatureAffinity
 from otseg.result import OTResult
 from otseg.types import Batch, FrameStructure, ProtocolName
@@ -119,7 +119,7 @@ class ASOT(SegmentationModel):
     Parts of two later methods are options. Of FIS-OT, ``structure="features"`` is
     :class:`~otseg.priors.FeatureAffinity` of the embeddings in place of the window, and ``triplet`` the weight of
     :func:`otseg.nn.affinity_triplet_loss`, whose ``mix`` is then learned. Of VASOT, ``align`` is the weight of
-    :func:`otseg.models.alignment_loss` between every sequence of a batch and the next one, the last and the first,
+    :func:`otseg.nn.alignment_loss` between every sequence of a batch and the next one, the last and the first,
     with the settings of the training; two sequences are one pair, and a batch of one has none: the term is 0.
 
     Args:
@@ -225,18 +225,20 @@ class ASOT(SegmentationModel):
         if n == 1:
             return embeddings.new_zeros(())
         pairs = 1 if n == 2 else n  # as VASOT has it: the other way round says much the same for twice the time
-        return alignment_loss(
-            embeddings[:pairs],
-            embeddings.roll(-1, dims=0)[:pairs],
-            mask[:pairs],
-            mask.roll(-1, dims=0)[:pairs],
-            temperature=config.temperature,
+        x, mask_x = embeddings[:pairs], mask[:pairs]
+        y, mask_y = embeddings.roll(-1, dims=0)[:pairs], mask.roll(-1, dims=0)[:pairs]
+        plan = align_frames(
+            x,
+            y,
+            mask_x,
+            mask_y,
             epsilon=config.epsilon,
             alpha=config.alpha,
             radius=config.radius,
             order=config.order,
             max_iter=config.n_iter,
-        )
+        ).plan
+        return alignment_loss(x, y, plan, mask_x, mask_y, temperature=config.temperature)
 
     def _checked(self, features: Tensor) -> Tensor:
         return checked_features(features, self.config.n_features)

@@ -7,8 +7,8 @@ import torch
 from torch.nn.functional import normalize
 
 import otseg
-from otseg.models import ASOT, ASOTConfig, alignment_loss
-from otseg.nn import affinity_triplet_loss, pseudo_label_cross_entropy
+from otseg.models import ASOT, ASOTConfig, align_frames
+from otseg.nn import affinity_triplet_loss, alignment_loss, pseudo_label_cross_entropy
 from otseg.priors import FeatureAffinity
 from otseg.types import Batch
 
@@ -99,12 +99,14 @@ def test_triplet_loss_has_a_learned_mix_and_a_schedule(generator):
 def test_alignment_pairs_every_sequence_with_the_next(lengths, generator):
     model, data = make(align=0.5), batch(generator, lengths)
     embeddings = model.encoder(data.features)
-    problem = {"temperature": 0.1, "epsilon": 0.07, "alpha": 0.4, "radius": 0.04, "order": 0.2}
+    problem = {"epsilon": 0.07, "alpha": 0.4, "radius": 0.04, "order": 0.2}
     rows = []
     for i, n in enumerate(lengths if len(lengths) > 2 else lengths[:1]):  # two sequences are one pair
         j = (i + 1) % len(lengths)
         x, y = embeddings[i : i + 1, :n], embeddings[j : j + 1, : lengths[j]]
-        rows.append(alignment_loss(x, y, *(torch.ones(z.shape[:2], dtype=torch.bool) for z in (x, y)), **problem))
+        masks = [torch.ones(z.shape[:2], dtype=torch.bool) for z in (x, y)]
+        plan = align_frames(x, y, *masks, **problem).plan
+        rows.append(alignment_loss(x, y, plan, *masks, temperature=0.1))
     terms = model.loss(data)
     assert list(terms) == ["frames", "align"]
     torch.testing.assert_close(terms["align"], torch.stack(rows).mean() / 2, atol=1e-4, rtol=1e-4)
