@@ -7,8 +7,8 @@ from torch.nn.functional import pad
 
 from otseg import checks
 from otseg.costs.cosine import cosine
-from otseg.models._frames import relative_time
 from otseg.priors import DenseStructure, GromovWasserstein
+from otseg.priors._positions import frame_positions
 from otseg.priors.window import window
 from otseg.result import OTResult
 from otseg.solve import solve
@@ -89,11 +89,11 @@ def align_frames(
     checks.number("unmatched", unmatched)
     mask_x, mask_y = (checks.mask(*named) for named in (("mask_x", mask_x, "x", x), ("mask_y", mask_y, "y", y)))
     cost = cosine(x.detach(), y.detach())
-    lag = (relative_time(mask_x).unsqueeze(2) - relative_time(mask_y).unsqueeze(1)).abs()
+    lag = (frame_positions(mask_x, cost).unsqueeze(2) - frame_positions(mask_y, cost).unsqueeze(1)).abs()
     cost = (cost + order * lag).masked_fill(~(mask_x.unsqueeze(2) & mask_y.unsqueeze(1)), 0)
     cost = pad(cost, (1, 0, 1, 0), value=unmatched)
-    (near, reach), (far, _) = _near(mask_x, radius), _near(mask_y, radius, outside=True)
-    height = mask_x.sum(dim=1) / reach
+    (reach_x, height), (reach_y, _) = (window(radius, "default", mask) for mask in (mask_x, mask_y))
+    (near, _), (_, far) = _near_and_far(mask_x, reach_x), _near_and_far(mask_y, reach_y)
     frames = DenseStructure(near.to(cost) * height.to(cost)[:, None, None])
     real_x, real_y = (pad(mask, (1, 0), value=True) for mask in (mask_x, mask_y))
     return solve(
@@ -110,11 +110,10 @@ def align_frames(
     )
 
 
-def _near(mask: Tensor, radius: float, outside: bool = False) -> tuple[Tensor, Tensor]:
-    """Pairs of different real frames within the window, or those beyond it, and its reach; the dummy is in no pair."""
-    reach, _ = window(radius, "default", mask)
+def _near_and_far(mask: Tensor, reach: Tensor) -> tuple[Tensor, Tensor]:
+    """Pairs of different real frames within the window, and those beyond it; the dummy, in front, is in none."""
     frame = torch.arange(mask.shape[1], device=mask.device)
     distance = (frame.unsqueeze(1) - frame).abs()
-    within = distance <= reach[:, None, None]
-    pairs = (~within if outside else within & (distance > 0)) & mask.unsqueeze(2) & mask.unsqueeze(1)
-    return pad(pairs, (1, 0, 1, 0)), reach
+    real, beyond = mask.unsqueeze(2) & mask.unsqueeze(1), distance > reach[:, None, None]
+    near, far = real & ~beyond & (distance > 0), real & beyond
+    return pad(near, (1, 0, 1, 0)), pad(far, (1, 0, 1, 0))
