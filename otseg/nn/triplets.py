@@ -34,8 +34,8 @@ def affinity_triplet_loss(
     .. math::
 
         L = \frac1B \sum_b \frac1{n_b} \sum_i \Big(
-        \operatorname*{mean}_{p \in +} \mathrm{KL}(f_i \mid f_p)
-        - \operatorname*{mean}_{q \in -} \mathrm{KL}(f_i \mid f_q) + \mathrm{margin} \Big)_+
+        \frac1{n_b} \operatorname*{mean}_{p \in +} \mathrm{KL}(f_i \mid f_p)
+        - \frac1{n_b} \operatorname*{mean}_{q \in -} \mathrm{KL}(f_i \mid f_q) + \mathrm{margin} \Big)_+
 
     Where no frame is half-alike, :math:`-` are the more alike ones, or else the less alike ones, that are not in
     :math:`+`; a frame that finds none adds nothing. Differentiable in embeddings and mix; the choice of the
@@ -48,7 +48,7 @@ def affinity_triplet_loss(
         n_actions: Number of actions K, which sets the reach of the temporal part.
         mix: Share of the temporal part, strictly between 0 and 1: a number, or a scalar tensor to learn it.
         bandwidth: Scale :math:`h` of the cosine distance, above 0.
-        margin: How much closer the alike frames should be, in nats, at least 0.
+        margin: How much closer the alike frames should be, in nats per frame of the sequence, at least 0.
 
     Returns:
         The loss, at least 0.
@@ -59,8 +59,8 @@ def affinity_triplet_loss(
     Note:
         FIS-OT draws a fifth of the frames, and one :math:`p` and one :math:`q` for each. Here every frame counts,
         and divergences are averaged over all frames that it could have drawn: the expectation of the drawn loss
-        wherever the margin is not met, without its noise. The released code divides the divergences, and not the
-        margin, by the number of frames, so that no frame meets the margin; here they are the divergences.
+        wherever the margin is not met, without its noise. The division by the number of frames is that of the
+        released code. Without it the divergences are so large that a margin of 1 is met from the start.
 
     Example:
         >>> frames = torch.randn(2, 40, 8)
@@ -85,9 +85,10 @@ def affinity_triplet_loss(
         f = log_f.exp() * pair
         divergence = (f * log_f).sum(dim=2, keepdim=True) - f @ log_f.mT  # (B, N, N), KL(f_i | f_j)
         alike, apart = _triplets(f.detach(), mask)
-        rise = _mean(divergence, alike) - _mean(divergence, apart) + margin
+        n = mask.sum(dim=1, keepdim=True)
+        rise = (_mean(divergence, alike) - _mean(divergence, apart)) / n + margin
         found = alike.any(dim=2) & apart.any(dim=2)
-        return ((rise.relu() * found).sum(dim=1) / mask.sum(dim=1)).mean()
+        return ((rise.relu() * found).sum(dim=1) / n.squeeze(1)).mean()
 
 
 def _log_affinity(z: Tensor, mask: Tensor, n_actions: int, mix: Tensor, bandwidth: float) -> Tensor:

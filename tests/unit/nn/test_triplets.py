@@ -31,7 +31,7 @@ def brute_force(z, n_actions, mix, bandwidth, margin):
         if not alike or not apart:
             continue
         kl = [float((f[row] * np.log(f[row] / f[m])).sum()) for m in range(n)]
-        total += max(np.mean([kl[m] for m in alike]) - np.mean([kl[m] for m in apart]) + margin, 0)
+        total += max((np.mean([kl[m] for m in alike]) - np.mean([kl[m] for m in apart])) / n + margin, 0)
     return total / n
 
 
@@ -44,6 +44,16 @@ def test_equals_the_sum_over_frames(n_actions, mix, bandwidth, margin, generator
     loss = affinity_triplet_loss(z, mask, n_actions=n_actions, mix=mix, bandwidth=bandwidth, margin=margin)
     assert float(loss) == pytest.approx(sum(rows) / len(rows), rel=1e-9)
     assert float(loss) > 0
+
+
+def test_short_sequences_fall_back_to_more_or_less_alike_frames(generator):
+    # Two groups of frames at right angles: what is not the most alike frame is as alike, or hardly alike at all.
+    for sizes in ((2, 2), (3, 5), (1, 3), (1, 1), (5, 1)):
+        z = torch.eye(3, dtype=torch.float64)[[0] * sizes[0] + [1] * sizes[1]]
+        z = (z + 0.01 * torch.randn(z.shape, generator=generator, dtype=torch.float64)).unsqueeze(0)
+        mask = torch.ones(1, sum(sizes), dtype=torch.bool)
+        loss = affinity_triplet_loss(z, mask, n_actions=4, mix=0.1, bandwidth=0.3)
+        assert float(loss) == pytest.approx(brute_force(z[0], 4, 0.1, 0.3, 1.0), rel=1e-9), sizes
 
 
 def test_gradient_in_embeddings_and_mix(generator):
