@@ -54,7 +54,8 @@ class Preparation(Callback):
 class Epochs(Callback):
     """Makes everything that is random in an epoch a function of seed and epoch, so that a resume is exact.
 
-    Tells data set and sampler of the loader which epoch begins, and seeds torch, for models with dropout.
+    Tells data set and sampler of the loader, and the model, which epoch begins, and seeds torch, for models with
+    dropout.
 
     Args:
         loader: Loader of :func:`otseg.train.loaders.training_batches`.
@@ -69,6 +70,8 @@ class Epochs(Callback):
         """Set the epoch."""
         for part in self.parts:
             part.set_epoch(trainer.current_epoch)
+        assert isinstance(pl_module, SegmentationModule)
+        pl_module.model.epoch = trainer.current_epoch
         torch.manual_seed(self.seed * 1_000_003 + trainer.current_epoch)
 
 

@@ -28,3 +28,19 @@ def test_warns_of_a_collapse_once(generator):
     with pytest.warns(UserWarning, match=r"uses 1\.\d of 6 actions") as found:
         fit(model, data, config=config, enable_progress_bar=False)
     assert len(found) == 1
+
+
+def test_tells_the_model_its_epoch(generator):
+    frames = torch.randn(3, 20, 3, generator=generator)
+    data = SequenceDataset([Sequence(x, name=str(i)) for i, x in enumerate(frames)])
+    seen = []
+
+    class Spy(ASOT):
+        def loss(self, batch):
+            seen.append(self.epoch)
+            return super().loss(batch)
+
+    model = Spy(ASOTConfig(n_actions=2, n_features=3, layers=(4,), n_iter=1))
+    assert model.epoch == 0
+    fit(model, data, config=TrainConfig(epochs=3), enable_progress_bar=False, accelerator="cpu")
+    assert seen == [0, 0, 1, 1, 2, 2]
