@@ -73,9 +73,7 @@ def expected_plan(model, frames, mask, alpha, rho_b, epsilon, sliced):
 
 
 def cross_entropy(model, embeddings, plan, mask):
-    log_p = torch.log_softmax(
-        normalize(embeddings, dim=2) @ normalize(model.prototypes.weight, dim=1).T / 0.1, dim=2
-    )
+    log_p = torch.log_softmax(normalize(embeddings, dim=2) @ normalize(model.prototypes.weight, dim=1).T / 0.1, dim=2)
     target = plan / plan.sum(2, keepdim=True)
     rows = [-(t[m] * p[m]).sum() / m.sum() for t, p, m in zip(target, log_p, mask, strict=True)]
     return torch.stack(rows).mean()
@@ -165,7 +163,8 @@ def test_no_gradient_flows_through_a_plan(monkeypatch):
 def test_plans_are_solved_without_recording():
     model, data = build(), double(batch())
     embeddings = model.embed(data.features, data.mask)
-    assert embeddings.frames.requires_grad and embeddings.refined.requires_grad
+    assert embeddings.frames.requires_grad
+    assert embeddings.refined.requires_grad
     for plan in (
         model.frame_plan(embeddings.frames, data.mask, training=True),
         model.refined_plan(embeddings.refined, data.mask, training=True),
@@ -180,9 +179,7 @@ def test_padding_and_neighbors_change_nothing(changes):
     alone = model.segment(data.features[1:, :25]).plan
     torch.testing.assert_close(together[1, :25], alone[0])
     assert not together[1, 25:].any()
-    losses = [
-        model.loss(Batch(data.features[i : i + 1, :n], data.mask[i : i + 1, :n])) for i, n in enumerate((40, 25))
-    ]
+    losses = [model.loss(Batch(data.features[i : i + 1, :n], data.mask[i : i + 1, :n])) for i, n in enumerate((40, 25))]
     for name, value in model.loss(data).items():
         torch.testing.assert_close(value, (losses[0][name] + losses[1][name]) / 2)
 

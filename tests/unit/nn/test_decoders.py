@@ -26,9 +26,7 @@ def attention(layer, query, source):
     """Two heads of softmax attention of a sequence, from the formula."""
     weights, biases = layer.in_proj_weight.chunk(3), layer.in_proj_bias.chunk(3)
     q, k, v = (x @ w.T + b for x, w, b in zip((query, source, source), weights, biases, strict=True))
-    heads = [
-        torch.softmax(q[:, h] @ k[:, h].T / math.sqrt(4), dim=1) @ v[:, h] for h in (slice(0, 4), slice(4, 8))
-    ]
+    heads = [torch.softmax(q[:, h] @ k[:, h].T / math.sqrt(4), dim=1) @ v[:, h] for h in (slice(0, 4), slice(4, 8))]
     return torch.cat(heads, dim=1) @ layer.out_proj.weight.T + layer.out_proj.bias
 
 
