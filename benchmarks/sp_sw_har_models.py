@@ -10,6 +10,7 @@ data and seed that returns labels, and no label of the data may influence it.
 """
 
 import argparse
+import itertools
 import json
 import platform
 import re
@@ -41,19 +42,23 @@ from otseg.train import TrainConfig, fit, segment_dataset
 METRICS = {"mof": "MoF", "miou": "mIoU", "f1_50": "F1@50", "edit": "Edit", "f1_asot": "F1 (majority)"}
 RESULTS = Path(__file__).parent / "results"
 N_SAMPLES = 192
+N_RESTARTS = 3
 
 
 @dataclass
 class Outcome:
-    """What a method found: labels of every sequence; other ways to read the same model; cost and settings."""
+    """What a method found: labels of every sequence; other ways to read the same model; cost, loss and settings."""
 
     labels: list[torch.Tensor]
     variants: dict[str, list[torch.Tensor]] = field(default_factory=dict)
     seconds_per_epoch: float | None = None
+    losses: dict[str, float] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
 
 
 Method = Callable[[SequenceDataset, int], Outcome]
+#: The reports by method and seed.
+Runs = dict[str, dict[int, dict[str, Any]]]
 
 
 def trained(model_class: type[SegmentationModel], config_class: type, **settings: Any) -> Method:
@@ -64,9 +69,11 @@ def trained(model_class: type[SegmentationModel], config_class: type, **settings
         model = model_class(config_class(n_actions=data.n_actions, n_features=data.n_features, **settings))
         config = TrainConfig(seed=seed, n_samples=N_SAMPLES)
         start = time.process_time()  # the machine may be shared; with one thread this is what an idle one takes
-        fit(model, data, config=config, accelerator="cpu", enable_progress_bar=False)
+        trainer = fit(model, data, config=config, accelerator="cpu", enable_progress_bar=False)
         seconds = (time.process_time() - start) / config.epochs
-        outcome = Outcome(segment_dataset(model, data, config=config), {}, seconds)
+        history = trainer.lightning_module.history
+        losses = {name.removeprefix("train/"): history[name][config.epochs] for name in history}
+        outcome = Outcome(segment_dataset(model, data, config=config), {}, seconds, losses)
         outcome.settings = {"model": asdict(model.config), "train": asdict(config)}
         if getattr(model.config, "refinement", False):
             other = model_class(replace(model.config, inference="frames"))
@@ -133,6 +140,7 @@ def run(data: SequenceDataset, method: Method, seed: int) -> dict[str, Any]:
     target = [sequence.labels for sequence in data]
     report: dict[str, Any] = {
         "seconds_per_epoch": outcome.seconds_per_epoch,
+        "losses": outcome.losses,
         "settings": outcome.settings,
         "versions": {"otseg": otseg.__version__, "torch": torch.__version__, "python": platform.python_version()},
     }
@@ -141,29 +149,44 @@ def run(data: SequenceDataset, method: Method, seed: int) -> dict[str, Any]:
     return report
 
 
-def table(runs: dict[str, dict[int, dict[str, Any]]], names: list[str]) -> list[str]:
-    """Rows of the methods that have runs: mean and standard deviation over seeds, in percent."""
+def table(runs: Runs, names: list[str]) -> list[str]:
+    """Mean and standard deviation over seeds, in percent."""
     lines = [
         "| method | seeds | " + " | ".join(METRICS.values()) + " | CPU s per epoch |",
         "|---|---|" + "---:|" * (len(METRICS) + 1),
     ]
     for name in names:
         reports = runs.get(name, {})
-        variants = list(next(iter(reports.values()))["evaluations"]) if reports else []
-        for variant in variants:
+        for variant in next(iter(reports.values()))["evaluations"] if reports else ():
             cells = [f"{name}, {variant}" if variant else name, ", ".join(map(str, sorted(reports)))]
-            for metric in METRICS:
-                values = [100 * report["evaluations"][variant][metric] for report in reports.values()]
-                spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
-                cells.append(f"{statistics.mean(values):.1f}{spread}")
-            seconds = [report["seconds_per_epoch"] for report in reports.values() if report["seconds_per_epoch"]]
+            cells += [spread([100 * r["evaluations"][variant][metric] for r in reports.values()]) for metric in METRICS]
+            seconds = [r["seconds_per_epoch"] for r in reports.values() if r["seconds_per_epoch"]]
             cells.append(f"{statistics.median(seconds):.2f}" if seconds and not variant else "")
             lines.append("| " + " | ".join(cells) + " |")
     return lines
 
 
-def read_runs(folder: Path) -> dict[str, dict[int, dict[str, Any]]]:
-    runs: dict[str, dict[int, dict[str, Any]]] = {}
+def restarts(runs: Runs, names: list[str]) -> list[str]:
+    """Of every three seeds the run with the lowest training loss: what ``fit_restarts`` would have kept."""
+    rows = []
+    for name in names:
+        reports = [report for report in runs.get(name, {}).values() if report["losses"]]
+        triples = list(itertools.combinations(reports, N_RESTARTS))
+        kept = [min(triple, key=lambda report: report["losses"]["loss"]) for triple in triples]
+        if kept:
+            cells = [spread([100 * r["evaluations"][""][metric] for r in kept]) for metric in METRICS]
+            rows.append("| " + " | ".join([name, str(len(kept)), *cells]) + " |")
+    header = ["| method | choices | " + " | ".join(METRICS.values()) + " |", "|---|---:|" + "---:|" * len(METRICS)]
+    return [*header, *rows] if rows else []
+
+
+def spread(values: list[float]) -> str:
+    deviation = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.1f}{deviation}"
+
+
+def read_runs(folder: Path) -> Runs:
+    runs: Runs = {}
     for path in sorted(folder.glob("*/*.json")):
         report = json.loads(path.read_text(encoding="utf-8"))
         runs.setdefault(report["method"], {})[report["seed"]] = report
@@ -176,12 +199,16 @@ def write_tables(runs_folder: Path, output: Path) -> str:
         "",
         "Trained and scored on the same sequences, all frames, one matching of all; in percent, mean ± standard "
         "deviation over seeds. No setting was chosen by labels; rows `by T` read the same models by the plan of the "
-        f"frames in place of the refined ones. 15 epochs of batches of 2 x {N_SAMPLES} frames, one thread.",
+        f"frames in place of the refined ones. 15 epochs of batches of 2 x {N_SAMPLES} frames, one thread. Solutions "
+        "depend on the start; the second tables keep, of every choice of three seeds, the run with the lowest loss.",
     ]
     for name in SETS:
         runs = read_runs(runs_folder / name)
         if runs:
             lines += ["", f"## {name}", "", *table(runs, list(METHODS))]
+            kept = restarts(runs, list(METHODS))
+            if kept:
+                lines += ["", f"### The lowest training loss of {N_RESTARTS} starts, on {name}", "", *kept]
             if any(ablation in runs for ablation in ABLATION):
                 lines += ["", f"### Ablation on {name}", "", *table(runs, ["CLOT", *ABLATION])]
     lines += [
