@@ -34,7 +34,7 @@ def fused_plan(
     )
     descent = mirror_descent if protocol == "default" else published_mirror_descent
     solver: Solver = partial(descent, max_iter=n_iter, grad="none")
-    return solve((1 - alpha) * cost.detach(), epsilon=epsilon, rho_b=rho_b, mask=mask, priors=priors, solver=solver)
+    return solve((1 - alpha) * cost, epsilon=epsilon, rho_b=rho_b, mask=mask, priors=priors, solver=solver)
 
 
 def initialize_prototypes(

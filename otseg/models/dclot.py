@@ -121,9 +121,8 @@ class DCLOT(SegmentationModel):
         embeddings = self.clot.embed(batch.features, batch.mask)
         terms = self.clot.losses(embeddings, batch.mask)
         config = self.config
-        reference = embeddings.encoded.detach()
         graph = neighbor_graph(
-            reference,
+            embeddings.encoded,
             batch.mask,
             n_neighbors=config.n_neighbors,
             bandwidth=config.bandwidth,
