@@ -21,9 +21,12 @@ KEEP_ABOVE = 1.0
 NEWTON_STEPS = 2
 
 
-def _any(condition: Tensor) -> bool:
-    """Whether it holds anywhere; True where that cannot be read for free."""
-    return bool(condition.any()) if readable(condition) else True
+def decided(condition: Tensor) -> bool:
+    """Whether it holds anywhere; True where that cannot be read: in a compiled, transformed or captured program."""
+    captured = condition.is_cuda and torch.cuda.is_current_stream_capturing()
+    if captured or torch.compiler.is_compiling() or torch._C._functorch.is_functorch_wrapped_tensor(condition):
+        return True
+    return bool(condition.any())
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,10 +93,10 @@ class Descent:
         kept = torch.isinf(rho) | (rho > KEEP_ABOVE * curvature)
         zero = torch.zeros_like(rho)
         linear_rho, kept_rho = torch.where(kept, zero, rho), torch.where(kept, rho, zero)
-        real = problem.mask.unsqueeze(2)
+        massive = (problem.a > 0).unsqueeze(2)
         # Exact penalty of a violated exact marginal: no multiplier exceeds the range of the cost and of the priors.
-        width = cost.detach().masked_fill(~real, -torch.inf).amax(dim=(1, 2))
-        width = width - cost.detach().masked_fill(~real, torch.inf).amin(dim=(1, 2)) + 2 * curvature
+        width = cost.detach().masked_fill(~massive, -torch.inf).amax(dim=(1, 2))
+        width = width - cost.detach().masked_fill(~massive, torch.inf).amin(dim=(1, 2)) + 2 * curvature
         violation_weight = torch.where(torch.isinf(kept_rho), width, zero)
         smoothness = curvature + linear_rho.detach()
         exact_a, exact_b = torch.isinf(problem.rho_a), torch.isinf(rho)
@@ -112,8 +115,8 @@ class Descent:
             mass_b=problem.b.sum(dim=1),
             product_mass=problem.a.sum(dim=1) * problem.b.sum(dim=1),
             tau_exact=torch.ones_like(rho),
-            any_kept=_any(kept),
-            relaxed_a=_any(~exact_a),
+            any_kept=decided(kept),
+            relaxed_a=decided(~exact_a),
             inner_iter=inner_iter,
         )
 
@@ -190,7 +193,7 @@ class Descent:
         return torch.where(self.problem.b > 0, column.clamp(min=tiny).log() - self.log_b, 0)
 
     def respond(self, point: Point) -> tuple[Tensor, Tensor, Tensor]:
-        """Potentials ``f`` ``(B, N)`` and ``g`` ``(B, K)`` in units of the cost, and the best response to a plan.
+        """Potentials ``f`` ``(B, N)``, 0 where ``a`` is, and ``g`` ``(B, K)`` in units of the cost; the best response.
 
         The response minimizes the objective linearized at the plan, the potentials that make up its density are
         ``(f + g - gradient of cost and priors) / epsilon``.
@@ -204,7 +207,7 @@ class Descent:
         f = (epsilon[:, None, None] * density[:, :, :1] + point.gradient[:, :, :1]).squeeze(2)
         g = point.multiplier - self.linear_rho[:, None] * self._ratio(point.plan.sum(dim=1))
         f, g = center(f, g, problem.b, torch.isinf(problem.rho_a) & torch.isinf(problem.rho_b))
-        return f.masked_fill(~problem.mask, 0), g, best
+        return f.masked_fill(problem.a == 0, 0), g, best
 
     def error(self, point: Point, best: Tensor | None = None) -> Tensor:
         """L1 distance between a plan and its best response, plus the violation of a kept marginal; ``(B,)``."""
