@@ -66,10 +66,10 @@ def window_descent(
 
     Returns:
         ``plan`` ``(B, N, K)``, contiguous; potentials in units of the cost, exact at stationary plans: ``f``
-        ``(B, N)``, 0 where ``a`` is, and ``g`` ``(B, K)``; ``objective`` ``(B,)``; ``error`` ``(B,)``: the L1 distance to the best
-        response, relative to the mass of ``a``; ``n_iter`` ``(B,)`` int64; ``trace``: objectives at the start and after
-        every iteration, ``(B, max_iter + 1)``, the last one repeated once a problem is frozen, or ``(B, 0)`` if it was
-        not asked for.
+        ``(B, N)``, 0 where ``a`` is, and ``g`` ``(B, K)``; ``objective`` ``(B,)``; ``error`` ``(B,)``: the L1 distance
+        to the best response, relative to the mass of ``a``; ``n_iter`` ``(B,)`` int64; ``trace``: objectives at the
+        start and after every iteration, ``(B, max_iter + 1)``, the last one repeated once a problem is frozen, or
+        ``(B, 0)`` if it was not asked for.
     """
     arguments = cost, a, b, epsilon, rho_a, rho_b, weight, half_width, curvature, init, step
     return torch.ops.otseg.window_descent(*arguments, max_iter, tol, trace)  # type: ignore[no-any-return]

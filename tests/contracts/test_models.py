@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from otseg.models import ASOT, TOT, ASOTConfig, TOTConfig
+from otseg.models import ASOT, CLOT, DCLOT, TOT, ASOTConfig, CLOTConfig, DCLOTConfig, TOTConfig
 from otseg.train import TrainConfig, load_model, save_model
 from otseg.types import Batch
 
@@ -14,6 +14,8 @@ MODELS = [
     ASOT(ASOTConfig(**SIZES, align=0.5)),
     TOT(TOTConfig(**SIZES)),
     TOT(TOTConfig(**SIZES, decode="plan", protocol="published")),
+    CLOT(CLOTConfig(**SIZES)),
+    DCLOT(DCLOTConfig(**SIZES)),
 ]
 
 
