@@ -1,9 +1,14 @@
 """Segmentation models, one paper per file."""
 
+from otseg.models.agglomeration import ward_segments
 from otseg.models.asot import ASOT, ASOTConfig
 from otseg.models.base import SegmentationModel
 from otseg.models.baselines import kmeans_frames, uniform_split
+from otseg.models.cte import cte
+from otseg.models.gaussian_viterbi import gaussian_viterbi
+from otseg.models.link import link_videos
 from otseg.models.presets import BENCHMARKS, asot_preset
+from otseg.models.spectral import spectral_frames
 
 __all__ = [
     "ASOT",
@@ -11,6 +16,11 @@ __all__ = [
     "ASOTConfig",
     "SegmentationModel",
     "asot_preset",
+    "cte",
+    "gaussian_viterbi",
     "kmeans_frames",
+    "link_videos",
+    "spectral_frames",
     "uniform_split",
+    "ward_segments",
 ]
