@@ -18,7 +18,7 @@ def cte(
     n_actions: int,
     *,
     n_embedding: int = 20,
-    learning_rate: float = 1e-3,
+    learning_rate: float = 1e-4,
     epochs: int = 60,
     batch_size: int = 256,
     floor: float = 1e-4,
@@ -52,8 +52,8 @@ def cte(
     Note:
         A function and no :class:`~otseg.models.SegmentationModel`: its result is a path, it has no plan to return.
         Departures from the released settings: k-means sees all frames, not mini-batches, the floor of the Gaussians is
-        relative, and background is not modeled. ``learning_rate`` is that of 50 Salads and YouTube Instructional;
-        Breakfast's is 1e-4. As in the released code the embedding is read before its sigmoid, whatever is trained.
+        relative, and background is not modeled. The other defaults are Breakfast's. As in the released code the
+        embedding is read before its sigmoid, although training sees it after.
 
     Example:
         >>> x = torch.linspace(0, 1, 40)[:, None] > 0.7

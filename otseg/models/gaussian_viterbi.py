@@ -21,6 +21,7 @@ def gaussian_viterbi(
     *,
     transitions: Literal["free", "ordered"] = "free",
     self_probability: float = 0.99,
+    temperature: float = 10.0,
     covariance: Covariance = "diagonal",
     floor: float = 1e-2,
     max_iter: int = 30,
@@ -30,8 +31,10 @@ def gaussian_viterbi(
 
     Labels :math:`k` and Gaussians ascend in turn
 
-    .. math::  \sum_n \log \mathcal N(x_n \mid \mu_{k_n}, \Sigma_{k_n}) - \tfrac{v}{2} \operatorname{tr} \Sigma_{k_n}^{-1}
-               + \log t_{k_{n-1} k_n}
+    .. math::
+
+        \sum_n \tfrac{1}{T} \Big( \log \mathcal N(x_n \mid \mu_{k_n}, \Sigma_{k_n})
+        - \tfrac{v}{2} \operatorname{tr} \Sigma_{k_n}^{-1} \Big) + \log t_{k_{n-1} k_n}
 
     the Gaussians in closed form (:meth:`otseg.models.gaussians.Gaussians.fit`), the labels by Viterbi; so the
     objective never falls, and the iteration ends when no label changes. ``"free"`` starts from k-means of the frames,
@@ -45,6 +48,8 @@ def gaussian_viterbi(
         n_actions: Number of actions, at most the number of frames (``"ordered"``: of every sequence).
         transitions: Which action may follow which, see :func:`otseg.decode.viterbi`.
         self_probability: Probability of staying in an action, between 0 and 1; without effect if ``"ordered"``.
+        temperature: Divides the log-densities, above 0: neighboring frames are not independent, and at T they count as
+            if only one frame in T was seen. Larger values give longer segments; without effect if ``"ordered"``.
         covariance: ``"diagonal"``, or ``"full"`` for few features.
         floor: Variance :math:`v` that is added to every feature of every action, in units of the mean variance of a
             feature, above 0.
@@ -70,7 +75,8 @@ def gaussian_viterbi(
     checks.number("self_probability", self_probability)
     inside = 0 < self_probability < 1
     checks.require(inside, "self_probability", "between 0 and 1, exclusive", self_probability)
-    checks.number("floor", floor, 0, open_low=True)
+    for name, value in (("floor", floor), ("temperature", temperature)):
+        checks.number(name, value, 0, open_low=True)
     checks.number("max_iter", max_iter, 1, integer=True)
     ordered = transitions == "ordered"
     per_sequence = read_sequences(sequences, n_actions, least=n_actions if ordered else 0)
@@ -84,7 +90,7 @@ def gaussian_viterbi(
     gaussians = None
     for _ in range(max_iter):
         gaussians = Gaussians.fit(frames, labels, n_actions, covariance=covariance, floor=v, before=gaussians)
-        found = decode_frames(gaussians.scores(frames), per_sequence, order, self_probability)
+        found = decode_frames(gaussians.scores(frames) / temperature, per_sequence, order, self_probability)
         if torch.equal(found, labels):
             break
         labels = found
