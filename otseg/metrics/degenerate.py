@@ -39,7 +39,7 @@ def warn_if_degenerate(labels: Iterable[Int[Tensor, "*shape"]], n_actions: int, 
     Args:
         labels: Actions of the frames of every sequence, or of every padded batch; negative ones do not count.
         n_actions: Number of actions K of the model.
-        stacklevel: Of :func:`warnings.warn`, counted from the caller of this function.
+        stacklevel: Of :func:`warnings.warn`: 2 points at the caller of this function.
 
     Returns:
         The effective number of actions; ``nan`` without frames.
@@ -69,6 +69,6 @@ def warn_if_degenerate(labels: Iterable[Int[Tensor, "*shape"]], n_actions: int, 
             "sequences): a degenerate solution. Train with another seed, raise `rho_b` or `order`, or ask "
             "for fewer actions.",
             DegenerateSolutionWarning,
-            stacklevel=stacklevel + 1,
+            stacklevel=stacklevel,
         )
     return effective

@@ -39,7 +39,7 @@ def segment_dataset(
         result = model.segment(batch.features.to(device))
         labels.append(result.labels()[0].cpu())
         n_actions = result.plan.shape[2]
-    warn_if_degenerate(labels, n_actions)
+    warn_if_degenerate(labels, n_actions, stacklevel=3)
     return labels
 
 
