@@ -7,6 +7,7 @@ from otseg.models.baselines import kmeans_frames, uniform_split
 from otseg.models.cte import cte
 from otseg.models.gaussian_viterbi import gaussian_viterbi
 from otseg.models.link import link_videos
+from otseg.models.n_actions import ActionEstimate, estimate_n_actions
 from otseg.models.presets import BENCHMARKS, asot_preset
 from otseg.models.spectral import spectral_frames
 
@@ -14,9 +15,11 @@ __all__ = [
     "ASOT",
     "BENCHMARKS",
     "ASOTConfig",
+    "ActionEstimate",
     "SegmentationModel",
     "asot_preset",
     "cte",
+    "estimate_n_actions",
     "gaussian_viterbi",
     "kmeans_frames",
     "link_videos",

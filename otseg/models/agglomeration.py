@@ -12,14 +12,14 @@ from otseg.models._sequences import read_sequences
 def ward_segments(
     sequences: Sequence[Float[Tensor, "_ D"]], n_actions: int, *, generator: torch.Generator | None = None
 ) -> list[Int[Tensor, " _"]]:
-    """Each sequence as K segments: scikit-learn's Ward agglomeration in which only neighbors in time merge.
+    r"""Each sequence as K segments: scikit-learn's Ward agglomeration in which only neighbors in time merge.
 
     In every step the two neighboring segments merge whose union raises the sum of squares least. An action is one
     segment here and does not come back.
 
     Each sequence is clustered on its own: **labels of different sequences are not comparable**; score them per video,
     or join them with :func:`otseg.models.link_videos` (with more segments than actions, where actions repeat).
-    Time :math:`O(N (D + \\log N))`, memory :math:`O(N D)` for a sequence of N frames.
+    Time :math:`O(N (D + \log N))`, memory :math:`O(N D)` for a sequence of N frames.
 
     Args:
         sequences: Features of every sequence.

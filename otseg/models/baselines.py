@@ -1,8 +1,8 @@
 """Yardsticks that every learned segmentation must beat: equal parts, and k-means of frames.
 
-All baselines but :func:`uniform_split`, which needs no features, have one form: ``(sequences, n_actions, *, generator)``
-to a list of labels, one tensor per sequence. They train on what they label and keep nothing. The scope of the labels is
-said by each: comparable among all sequences, or only inside of one (see :func:`otseg.models.link_videos`).
+All baselines but :func:`uniform_split`, which needs no features, have one form: sequences, number of actions and a
+generator to a list of labels, one tensor per sequence. They train on what they label and keep nothing. Each says the
+scope of its labels: comparable among all sequences, or only inside of one (see :func:`otseg.models.link_videos`).
 """
 
 from collections.abc import Sequence

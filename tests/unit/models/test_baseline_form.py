@@ -7,7 +7,15 @@ import torch
 
 from otseg.data import load_folder
 from otseg.metrics import evaluate
-from otseg.models import cte, gaussian_viterbi, kmeans_frames, link_videos, spectral_frames, uniform_split, ward_segments
+from otseg.models import (
+    cte,
+    gaussian_viterbi,
+    kmeans_frames,
+    link_videos,
+    spectral_frames,
+    uniform_split,
+    ward_segments,
+)
 
 
 def linked(sequences, n_actions, *, generator):
@@ -73,7 +81,11 @@ def test_one_action(name, generator):
 
 def test_as_many_actions_as_frames(name, generator):
     labels = seeded(name, [torch.arange(5.0)[:, None] ** 2], 5)[0]
-    if name in EACH_FRAME - {"Gaussian Viterbi, free", "Gaussian Viterbi, full"} or "Ward" in name or name == "spectral":
+    if (
+        name in EACH_FRAME - {"Gaussian Viterbi, free", "Gaussian Viterbi, full"}
+        or "Ward" in name
+        or name == "spectral"
+    ):
         assert labels.unique().numel() == 5
     assert len(labels) == 5
 
