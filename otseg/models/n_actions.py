@@ -1,8 +1,9 @@
 """The number of actions, estimated without labels: prune by mass, merge, and judge every number on the way."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float, Int
@@ -13,6 +14,7 @@ from otseg import checks
 from otseg.costs import euclidean
 from otseg.doors import gromov_ot
 from otseg.models._sequences import kmeans, read_sequences, split_like
+from otseg.result import OTResult
 
 #: Padded frames that are solved together; only memory depends on it.
 _FRAMES_AT_ONCE = 50_000
@@ -120,61 +122,67 @@ def estimate_n_actions(
     per_sequence = read_sequences(sequences, 1)
     frames = torch.cat(per_sequence)
     spread = (frames - frames.mean(dim=0)).square().sum(dim=1).mean()
-    solver = {"alpha": alpha, "radius": radius, "epsilon": epsilon, "rho_b": rho_b, "max_iter": max_iter}
-
-    labels = kmeans(frames, min(max_actions, len(frames.unique(dim=0))), generator).to(frames.device)
-    prototypes, mass = _means(torch.nn.functional.one_hot(labels).to(frames), frames)
+    solve = partial(gromov_ot, alpha=alpha, radius=radius, epsilon=epsilon, rho_b=rho_b, max_iter=max_iter, grad="none")
+    clusters = kmeans(frames, min(max_actions, len(frames.unique(dim=0))), generator).to(frames.device)
+    prototypes, mass = _means(torch.nn.functional.one_hot(clusters).to(frames), frames)
     curve: dict[int, float] = {}
-    best, n_died, n_e, d_e = None, 0, 0.0, 0.0
+    n_died = 0
     while True:
-        plan = _plan(per_sequence, prototypes, spread, solver)
+        plan = _plan(per_sequence, prototypes, spread, solve)
         share = plan.mean(dim=0)
         alive = (share >= min_share) & (share > 0)
         n_died += int((~alive).sum())
         prototypes, mass = _means(plan[:, alive], frames)
-        if curve and len(prototypes) == 1:
+        n_actions = len(prototypes)
+        if curve and n_actions == 1:
             break
         if not bool(alive.all()):
-            continue
-        labels = plan.argmax(dim=1)
-        residuals = frames - prototypes[labels]
+            continue  # the mass of the dead goes to others
+        labels = split_like(plan.argmax(dim=1), sequences)
+        residuals = [x - prototypes[k] for x, k in zip(per_sequence, labels, strict=True)]
         if not curve:
-            n_e, d_e = _effective_numbers(split_like(residuals, per_sequence))
-        n_actions = len(prototypes)
-        # A billionth of all squares stands for none: there the rounding would decide.
-        squares = max(float(residuals.square().sum()), 1e-9 * float(spread) * len(frames))
-        n_segments = sum(1 + int((part.diff() != 0).sum()) for part in split_like(labels, per_sequence))
-        code = _log_binomial(n_e - len(sequences), n_segments - len(sequences)) + n_segments * math.log(n_actions)
-        likelihood = -n_e * d_e / 2 * math.log(squares) if squares > 0 else 0.0
-        curve[n_actions] = code + d_e * n_actions - likelihood
+            n_e, d_e = _effective_numbers(residuals)
+        curve[n_actions] = _criterion(labels, residuals, n_actions, n_e, d_e, 1e-9 * float(spread))
         if curve[n_actions] <= min(curve.values()):
             best = (n_actions, labels, prototypes)
         if n_actions <= 2:
             break
         prototypes = _merge_closest(prototypes, mass)
-    assert best is not None
-    return ActionEstimate(best[0], curve, split_like(best[1], sequences), best[2], n_died, n_e, d_e)
+    n_actions, labels, prototypes = best
+    return ActionEstimate(n_actions, curve, labels, prototypes, n_died, n_e, d_e)
 
 
-def _plan(sequences: list[Tensor], prototypes: Tensor, spread: Tensor, solver: dict[str, float]) -> Tensor:
+def _criterion(
+    labels: list[Tensor], residuals: list[Tensor], n_actions: int, n_e: float, d_e: float, floor: float
+) -> float:
+    """``J``, see :func:`estimate_n_actions`; ``floor`` is the least square of a frame, below which rounding decides."""
+    squares = sum(max(float(x.square().sum()), floor * len(x)) for x in residuals)
+    n_segments = sum(1 + int((x.diff() != 0).sum()) for x in labels)
+    code = _log_binomial(n_e - len(labels), n_segments - len(labels)) + n_segments * math.log(n_actions)
+    return n_e * d_e / 2 * (math.log(squares) if squares > 0 else 0.0) + code + d_e * n_actions
+
+
+def _plan(sequences: list[Tensor], prototypes: Tensor, spread: Tensor, solve: Callable[..., OTResult]) -> Tensor:
     """Share of every frame that goes to every action, ``(M, K)``, of all sequences one after the other."""
-    shares, start = [], 0
-    while start < len(sequences):
-        stop, longest = start, 0
-        while stop < len(sequences):
-            longest = max(longest, len(sequences[stop]))
-            if stop > start and longest * (stop + 1 - start) > _FRAMES_AT_ONCE:
-                break
-            stop += 1
-        part = sequences[start:stop]
-        lengths = torch.tensor([len(x) for x in part], device=prototypes.device)
-        padded = pad_sequence(part, batch_first=True)
+    shares = []
+    for group in _groups(sequences):
+        lengths = torch.tensor([len(x) for x in group], device=prototypes.device)
+        padded = pad_sequence(group, batch_first=True)
         mask = torch.arange(padded.shape[1], device=padded.device) < lengths[:, None]
         cost = euclidean(padded, prototypes, squared=True) / torch.where(spread > 0, 2 * spread, 1)
-        plan = gromov_ot(cost, mask=mask, grad="none", **solver).plan  # type: ignore[arg-type]
-        shares.append((plan * lengths[:, None, None])[mask])
-        start = stop
+        shares.append((solve(cost, mask=mask).plan * lengths[:, None, None])[mask])
     return torch.cat(shares)
+
+
+def _groups(sequences: list[Tensor]) -> Iterator[list[Tensor]]:
+    """Neighboring sequences, as many as are solved together."""
+    group: list[Tensor] = []
+    for x in sequences:
+        if group and max(map(len, [*group, x])) * (len(group) + 1) > _FRAMES_AT_ONCE:
+            yield group
+            group = []
+        group.append(x)
+    yield group
 
 
 def _means(weights: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:

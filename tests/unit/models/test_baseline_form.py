@@ -53,6 +53,11 @@ def seeded(name, sequences, n_actions, seed=0):
     return BASELINES[name](sequences, n_actions, generator=torch.Generator().manual_seed(seed))
 
 
+def whole(name):
+    """The function that checks the arguments."""
+    return BASELINES[name] if name != "linked Ward segments" else partial(link_videos, labels=[])
+
+
 def test_finds_what_is_plain(name, generator, dtype):
     sequences, truth = easy(generator, dtype=dtype)
     labels = seeded(name, sequences, 3)
@@ -79,15 +84,11 @@ def test_one_action(name, generator):
     assert all((x == 0).all() for x in seeded(name, easy(generator)[0], 1))
 
 
-def test_as_many_actions_as_frames(name, generator):
+def test_as_many_actions_as_frames(name):
     labels = seeded(name, [torch.arange(5.0)[:, None] ** 2], 5)[0]
-    if (
-        name in EACH_FRAME - {"Gaussian Viterbi, free", "Gaussian Viterbi, full"}
-        or "Ward" in name
-        or name == "spectral"
-    ):
-        assert labels.unique().numel() == 5
     assert len(labels) == 5
+    if "free" not in name and "full" not in name:  # these may leave actions empty
+        assert labels.unique().numel() == 5
 
 
 @pytest.mark.filterwarnings("ignore:Number of distinct clusters")
@@ -99,9 +100,7 @@ def test_equal_frames_give_labels_too(name):
 
 def test_more_actions_than_frames_are_refused(name):
     with pytest.raises(ValueError, match="`n_actions` must be an integer >= 1 and <= 3; got 4"):
-        BASELINES[name]([torch.zeros(3, 2)], 4, generator=None) if name != "linked Ward segments" else link_videos(
-            [torch.zeros(3, 2)], [torch.arange(3)], 4
-        )
+        whole(name)([torch.zeros(3, 2)], n_actions=4, generator=None)
 
 
 def test_a_short_sequence_is_refused_where_every_action_needs_a_frame(name, generator):
@@ -126,9 +125,8 @@ def test_a_short_sequence_is_refused_where_every_action_needs_a_frame(name, gene
     ],
 )
 def test_bad_sequences(name, sequences, error, message):
-    function = BASELINES[name] if name != "linked Ward segments" else partial(link_videos, labels=[])
     with pytest.raises(error, match=message):
-        function(sequences, n_actions=1, generator=None)
+        whole(name)(sequences, n_actions=1, generator=None)
 
 
 def test_real_recordings(name, data_root):
