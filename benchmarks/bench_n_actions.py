@@ -1,7 +1,8 @@
 """How well ``estimate_n_actions`` finds the number of actions, against simple criteria on k-means of the frames.
 
-Synthetic activities and Breakfast-like ones, with settings and seeds that were not used to decide the criterion (seeds
-1000 and 1001, 15 sequences, 32 features, K of 3, 6, 10, difficulties 0.2 to 0.6); real recordings where they are given.
+Synthetic activities and Breakfast-like ones, with other settings and seeds than those that decided the criterion (seeds
+1000 and 1001, 15 sequences, 32 features, K of 3, 6, 10, difficulties 0.2 to 0.6, and a few sets of 8 features); real
+recordings where they are given: they were looked at while the criterion was made, so they are no independent test.
 
 python -m benchmarks.bench_n_actions [--data-root FOLDER] [--quick] [--output FOLDER]
 

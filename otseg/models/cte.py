@@ -98,9 +98,10 @@ def _time_embedding(
     schedule = torch.optim.lr_scheduler.StepLR(adam, step_size=30, gamma=0.1)
     with torch.enable_grad():
         for _ in range(epochs):
-            for batch in torch.randperm(len(frames), generator=generator).to(frames.device).split(batch_size):
+            shuffled = torch.randperm(len(frames), generator=generator).to(frames.device)
+            for batch in torch.split(shuffled, batch_size):
                 adam.zero_grad(set_to_none=True)
-                (network(frames[batch])[:, 0] - time[batch]).square().sum().backward()  # type: ignore[no-untyped-call]
+                (network(frames[batch])[:, 0] - time[batch]).square().sum().backward()
                 adam.step()
             schedule.step()
     return embed
@@ -108,8 +109,8 @@ def _time_embedding(
 
 def _linear(size_in: int, size_out: int, generator: torch.Generator | None) -> nn.Linear:
     """A layer initialized as torch does it, but from the generator."""
-    layer = nn.utils.skip_init(nn.Linear, size_in, size_out)
+    layer: nn.Linear = nn.utils.skip_init(nn.Linear, size_in, size_out)  # type: ignore[no-untyped-call]
     bound = size_in**-0.5
     for parameter in (layer.weight, layer.bias):
         nn.init.uniform_(parameter, -bound, bound, generator=generator)
-    return layer  # type: ignore[return-value]
+    return layer

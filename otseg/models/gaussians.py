@@ -73,7 +73,7 @@ class Gaussians:
             seen = labels.new_zeros(n_actions, dtype=torch.bool)
         else:
             means, covariances, seen = before.means.clone(), before.covariances.clone(), before.seen.clone()
-        for k in labels.unique().tolist():
+        for k in torch.unique(labels).tolist():
             own = frames[labels == k]
             means[k] = own.mean(dim=0)
             offsets = own - means[k]

@@ -53,7 +53,7 @@ def link_videos(
         checks.require(integers, f"labels[{i}]", "a tensor of integers", found, error=TypeError)
         checks.shape(f"labels[{i}]", own, (len(x),), "(N,)")
         checks.require(bool((own >= 0).all()), f"labels[{i}]", "at least 0", int(own.min()))
-        kinds, inverse = own.to(x.device).unique(return_inverse=True)
+        kinds, inverse = torch.unique(own.to(x.device), return_inverse=True)
         cluster.append(inverse + total)
         total += len(kinds)
     fix = "Ask for fewer actions, or give more clusters per sequence."

@@ -123,7 +123,7 @@ def estimate_n_actions(
     frames = torch.cat(per_sequence)
     spread = (frames - frames.mean(dim=0)).square().sum(dim=1).mean()
     solve = partial(gromov_ot, alpha=alpha, radius=radius, epsilon=epsilon, rho_b=rho_b, max_iter=max_iter, grad="none")
-    clusters = kmeans(frames, min(max_actions, len(frames.unique(dim=0))), generator).to(frames.device)
+    clusters = kmeans(frames, min(max_actions, len(torch.unique(frames, dim=0))), generator).to(frames.device)
     prototypes, mass = _means(torch.nn.functional.one_hot(clusters).to(frames), frames)
     curve: dict[int, float] = {}
     n_died = 0

@@ -81,7 +81,7 @@ def _cuts(x: Tensor, n_actions: int, bandwidth: float, window: float, seed: int)
 
 def by_first_frame(labels: Int[Tensor, " N"]) -> Int[Tensor, " N"]:
     """The same clusters, numbered from 0 in the order in which they first occur."""
-    _, inverse = labels.unique(return_inverse=True)
+    _, inverse = torch.unique(labels, return_inverse=True)
     first = torch.full((int(inverse.max()) + 1,), len(labels)).scatter_reduce(
         0, inverse, torch.arange(len(labels)), "amin"
     )
