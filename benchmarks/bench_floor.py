@@ -102,12 +102,13 @@ def main() -> None:
     options = parser.parse_args()
     shapes = SHAPES[:1] if options.quick else SHAPES
     rows = [compare(name, shape, options.repeats) for name in CASES for shape in shapes]
-    notes = "In float32, without a mask, checks of the arguments included. Floors, of torch's own kernels "
-    notes += "in the same run: `sliced_wasserstein` two matrix products, two `torch.sort`, one pass over the sorted "
+    notes = "In float32, without a mask, checks of the arguments included. Floors, of torch's own kernels in the same "
+    notes += "run: `sliced_wasserstein` two matrix products, two `torch.sort`, one pass over the sorted values; "
+    notes += "`sliced_pairwise` two products and one `torch.cdist` with p = 1, and its gradient by the frames; "
     notes += (
-        "values; `sliced_pairwise` two products and one `torch.cdist` with p = 1, and its gradient by the frames; `feature_dispatch` two products, "
+        "`feature_dispatch` two products, norms, a sigmoid and a sum. Medians; ratios are medians of ratios of runs "
     )
-    notes += "norms, a sigmoid and a sum. Medians; ratios are medians of ratios of runs that follow one another."
+    notes += "that follow one another."
     write("bench_floor", "Sliced distances and feature dispatching against the floor of their work", rows, notes,
           options.output)  # fmt: skip
 
