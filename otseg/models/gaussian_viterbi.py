@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from otseg import checks
-from otseg.decode import viterbi
+from otseg.decode.viterbi import viterbi
 from otseg.models._sequences import kmeans, read_sequences, split_like
 from otseg.models.baselines import uniform_split
 from otseg.models.gaussians import Covariance, Gaussians, variance_floor

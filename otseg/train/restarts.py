@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -12,6 +12,7 @@ from otseg.data import SequenceDataset
 from otseg.models import SegmentationModel
 from otseg.train.config import TrainConfig
 from otseg.train.fit import fit
+from otseg.train.module import SegmentationModule
 
 #: Seeds of successive starts are this far apart, so that runs with neighboring seeds share none.
 STRIDE = 1009

@@ -35,7 +35,6 @@ struct Batch {
   void* out;
   int64_t stride, out_stride;
   Side rows, columns;
-  bool wants_tau;
 };
 
 // The sides of one problem.
@@ -74,7 +73,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> sinkhorn_adjoint(const Tensor
                   dense("g", g, {size, k}), dense("grad_g", grad_g, {size, k}), made[1].data_ptr(),
                   made[3].data_ptr()};
   if (n < k) std::swap(rows, columns);  // the system is that of the smaller side
-  const Batch batch = {score.data_ptr(), out.data_ptr(), score.stride(0), out.stride(0), rows, columns, wants_tau};
+  const Batch batch = {score.data_ptr(), out.data_ptr(), score.stride(0), out.stride(0), rows, columns};
   const auto adjoint = OTSEG_BEST(adjoint_range, dtype);
   // Many problems, or small ones: threads share the batch. Few long ones: they share the frames of each.
   if (size >= 4 * static_cast<int64_t>(torch::stable::get_num_threads()) || n * k <= 16384) {
@@ -83,6 +82,8 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> sinkhorn_adjoint(const Tensor
   } else {
     adjoint(batch, 0, size);
   }
+  if (!wants_tau)
+    for (Tensor* grad_tau : {&made[2], &made[3]}) torch::stable::zero_(*grad_tau);
   return {out, made[0], made[1], made[2], made[3]};
 }
 

@@ -19,7 +19,6 @@ struct Adjoint {
   const T* score;
   int64_t row_stride, column_stride, n, k;
   double tau_a, tau_b;
-  bool wants_tau;
   T* out;  // gradient of the score
   int64_t out_row_stride, out_column_stride;
 
@@ -259,15 +258,14 @@ struct Adjoint {
       p.grad_log_b[c] = T(-total);
       tau_b_gradient -= y_.get()[c] * column_lse_.get()[c];
     }
-    *p.grad_tau_a = wants_tau ? T(tau_a_gradient) : T(0);
-    *p.grad_tau_b = wants_tau ? T(tau_b_gradient) : T(0);
+    *p.grad_tau_a = T(tau_a_gradient);
+    *p.grad_tau_b = T(tau_b_gradient);
   }
 };
 
 // Differentiate the problems [begin, end) of a batch one after the other.
 static void adjoint_range(const Batch& batch, int64_t begin, int64_t end) {
   Adjoint adjoint;
-  adjoint.wants_tau = batch.wants_tau;
   adjoint.n = batch.rows.size, adjoint.k = batch.columns.size;
   adjoint.row_stride = batch.rows.stride, adjoint.column_stride = batch.columns.stride;
   adjoint.out_row_stride = batch.rows.out_stride, adjoint.out_column_stride = batch.columns.out_stride;

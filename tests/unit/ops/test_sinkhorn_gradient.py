@@ -77,6 +77,9 @@ def test_shapes(shape, tau_a, tau_b, dtype):
     found = adjoint(*(x.to(dtype) for x in values), True)
     assert all(x.dtype == dtype for x in found)
     assert_same([x.double() for x in found], expected, 1e-9 if dtype == DOUBLE else 2e-4)
+    unwanted = adjoint(*values, False)
+    assert_same(unwanted, reference_adjoint(*values, False), 1e-9)
+    assert not any(x.any() for x in unwanted[3:])
 
 
 @compiled
