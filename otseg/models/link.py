@@ -39,7 +39,8 @@ def link_videos(
 
     Example:
         >>> x = torch.tensor([0.0, 0.0, 5.0, 5.0, 0.1])[:, None]
-        >>> found = link_videos([x, x.flip(0)], ward_segments([x, x.flip(0)], 3), 2)
+        >>> segments = otseg.models.ward_segments([x, x.flip(0)], 3)
+        >>> found = link_videos([x, x.flip(0)], segments, 2)
         >>> (found[0] == found[0][0]).tolist(), torch.equal(found[0], found[1].flip(0))
         ([True, True, False, False, True], True)
     """
