@@ -1,7 +1,7 @@
 // Vectors of OTSEG_BYTES bytes of the type T, with exp and log. Included once per type and instruction set, inside of a
 // namespace that has defined T; hence no include guard.
 //
-// exp and log are written from their series: libm's would be calls per element, which no compiler vectorizes.
+// exp and log are written from their series, or near it: libm's would be calls per element, which no compiler vectorizes.
 
 static constexpr int LANES = OTSEG_BYTES / sizeof(T);
 using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
@@ -21,7 +21,7 @@ static constexpr T LN2_LOW = SINGLE ? T(0x1.7f7d1cp-20) : T(0x1.ef35793c7673p-45
 static constexpr T EXP_LOW = SINGLE ? T(-87.3) : T(-708.3);  // below it results are 0: no denormal numbers
 static constexpr T EXP_HIGH = SINGLE ? T(88.0) : T(709.0);
 
-OTSEG_INLINE Vec broadcast(T x) { return Vec{} + x; }
+OTSEG_INLINE Vec broadcast(T x) { return x - Vec{}; }  // x + 0 would be computed: it is not x for x = -0
 
 OTSEG_INLINE Vec load(const T* p) { return *reinterpret_cast<const Vec*>(p); }
 OTSEG_INLINE void store(T* p, Vec x) { *reinterpret_cast<Vec*>(p) = x; }
@@ -72,10 +72,12 @@ OTSEG_INLINE Vec exp_below(Vec x) {
   const Vec shifted = x * T(1.44269504088896340736) + MAGIC;
   const Vec n = shifted - MAGIC;
   const Vec r = (x - n * LN2_HIGH) - n * LN2_LOW;  // |r| <= log(2) / 2
-  Vec y;
+  Vec y;  // (exp(r) - 1 - r) / r^2: a polynomial through its Chebyshev points, or its series
   if constexpr (SINGLE) {
-    y = broadcast(T(1.0 / 5040));
-    y = y * r + T(1.0 / 720);
+    y = broadcast(T(0.00139261835877));
+    y = y * r + T(0.00836317905272);
+    y = y * r + T(0.0416665546172);
+    y = y * r + T(0.166665769897);
   } else {
     y = broadcast(T(1.0 / 6227020800.0));
     y = y * r + T(1.0 / 479001600.0);
@@ -85,10 +87,10 @@ OTSEG_INLINE Vec exp_below(Vec x) {
     y = y * r + T(1.0 / 40320.0);
     y = y * r + T(1.0 / 5040.0);
     y = y * r + T(1.0 / 720.0);
+    y = y * r + T(1.0 / 120);
+    y = y * r + T(1.0 / 24);
+    y = y * r + T(1.0 / 6);
   }
-  y = y * r + T(1.0 / 120);
-  y = y * r + T(1.0 / 24);
-  y = y * r + T(1.0 / 6);
   y = y * r + T(0.5);
   y = y * (r * r) + r + T(1);
   // The low bits of `shifted` are n: they become the exponent.

@@ -38,9 +38,11 @@ def make(seed, shape=(3, 70, 5), *, epsilon=0.07, rho_a=math.inf, rho_b=0.1, alp
 
 
 def arguments(problem, init=None, step=None):
+    """Of the op; a penalty above the curvature is not linearized by the solver, and never gets here."""
     prior = problem.curved_priors[0]
     half_width, weight, curvature = prior.window_term(problem.a, problem.mask)
-    marginals = problem.a, problem.b, problem.epsilon, problem.rho_a, problem.rho_b
+    rho_b = torch.minimum(problem.rho_b, curvature)
+    marginals = problem.a, problem.b, problem.epsilon, problem.rho_a, rho_b
     return problem.linear_cost, *marginals, weight, half_width, curvature, init, step
 
 
