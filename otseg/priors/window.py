@@ -1,5 +1,6 @@
 """The temporal window of ASOT, and the structure that it is: which frames are near in time."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -77,6 +78,13 @@ def window(
 ) -> tuple[Int[Tensor, " B"], Float[Tensor, " B"]]:
     """Frames to each side, ``(B,)`` int64, and the height of the window, ``(B,)`` float64."""
     published = protocol == "published"
+    if checks.readable(mask):  # a few numbers: faster without torch
+        real = [mask.shape[1]] * len(mask) if published else mask.sum(dim=1).tolist()
+        frames = [radius if isinstance(radius, int) else math.floor(n * radius) for n in real]
+        if not published:
+            frames = [min(max(reach, 1), n) for reach, n in zip(frames, real, strict=True)]
+        heights = [1 / radius if published else n / reach for n, reach in zip(real, frames, strict=True)]
+        return torch.tensor(frames, dtype=torch.int64), torch.tensor(heights, dtype=torch.float64)
     length = torch.full_like(mask[:, 0], mask.shape[1], dtype=torch.int64) if published else mask.sum(dim=1)
     if isinstance(radius, int):
         reach = torch.full_like(length, radius)

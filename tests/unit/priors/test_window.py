@@ -48,3 +48,13 @@ def test_no_sequence_reaches_farther_than_the_longest():
 def test_radius_out_of_range_is_refused(radius):
     with pytest.raises((ValueError, TypeError), match="`radius` must be"):
         TemporalWindow(radius)
+
+
+@pytest.mark.parametrize("protocol", ["default", "published"])
+@pytest.mark.parametrize("radius", [0.04, 0.3, 1.0, 1 / 3, 1e-9])
+def test_window_is_the_same_where_values_cannot_be_read(radius, protocol, monkeypatch):
+    mask = torch.arange(300) < torch.arange(1, 301)[:, None]
+    found = window(radius, protocol, mask)
+    monkeypatch.setattr("otseg.checks.readable", lambda _: False)
+    expected = window(radius, protocol, mask)
+    assert all(torch.equal(x, y) for x, y in zip(found, expected, strict=True))
