@@ -109,7 +109,7 @@ def extensions():
     return [
         Extension(
             "otseg_cuda._C_cpu",
-            [str(SOURCES / "cpu" / "sinkhorn.cpp")],
+            sorted(str(path) for path in SOURCES.glob("cpu/*.cpp")),
             include_dirs=[str(SOURCES), str(folder / "include")],
             depends=["setup.py", *(str(path) for path in SOURCES.rglob("*") if path.is_file())],
             define_macros=[("TORCH_TARGET_VERSION", "0x020a000000000000"), ("Py_LIMITED_API", "0x030a0000")],

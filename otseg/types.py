@@ -77,6 +77,18 @@ class Constraint(Prior, Protocol):
 
 
 @runtime_checkable
+class WindowPrior(Prior, Protocol):
+    """A prior that charges frames within a window of each other for different actions; fused loops know it."""
+
+    def window_term(self, like: Tensor, mask: Bool[Tensor, "B N"]) -> tuple[Int[Tensor, " B"], Float[Tensor, " B"]]:
+        """Frames to each side ``r``, and the weight ``w``, in the dtype of ``like``.
+
+        The energy is ``w / 2`` times the sum of ``P_ik P_jl`` over ``0 < |i - j| <= r`` and ``k != l``.
+        """
+        ...
+
+
+@runtime_checkable
 class Cost(Protocol):
     """A function from features ``(B, N, D)`` and prototypes ``(K, D)`` or ``(B, K, D)`` to a cost ``(B, N, K)``."""
 

@@ -64,7 +64,7 @@ def sinkhorn_sweeps(
         marginal from its target ``b exp(-g / rho_b)``, relative to the mass of ``b``. Rows meet theirs by construction.
     """
     arguments = score, a, b, slope_a, slope_b, f
-    if _recorded(*arguments) or score.dtype not in (torch.float32, torch.float64):
+    if recorded(*arguments) or score.dtype not in (torch.float32, torch.float64):
         return reference_sweeps(*arguments, max_iter, tol, translate)
     return torch.ops.otseg.sinkhorn_sweeps(*arguments, max_iter, tol, translate)  # type: ignore[no-any-return]
 
@@ -178,7 +178,7 @@ def _translation(f: Tensor, g: Tensor, a: Tensor, b: Tensor, slope_a: Tensor, sl
     return torch.where(movable, (mass_a - mass_b) / torch.where(movable, total, 1), 0)
 
 
-def _recorded(*tensors: Tensor) -> bool:
+def recorded(*tensors: Tensor) -> bool:
     """Whether a transformation may ask how the result came about, so that it must be made of plain torch operations."""
     if not torch.compiler.is_compiling() and any(torch._C._functorch.is_functorch_wrapped_tensor(x) for x in tensors):
         return True

@@ -1,7 +1,11 @@
 """The best path of states under transition scores (Viterbi), batched and masked."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
+
+from otseg.ops._backend import LIBRARY
 
 
 def viterbi(
@@ -18,7 +22,12 @@ def viterbi(
     All terms are log scores, and ``-inf`` forbids. Masked frames, wherever they lie, are no part of the
     sequence: the frames around them are neighbors. Ties go to the lowest state, decided at the last frame and
     then backward. Half precision is computed in float32. Time is :math:`O(B N K^2)`, memory
-    :math:`O(B N K)`; the loop over the frames never waits for the device.
+    :math:`O(B N K)`; the loop over the frames never waits for the device. The compiled kernel takes :math:`O(B N K)`
+    time where every transition to another state scores the same.
+
+    The path's score is differentiable: its gradient counts what the path visits, also where paths tie.
+
+    It is the op ``torch.ops.otseg.viterbi``, which compiled kernels may take over.
 
     Args:
         scores: ``(B, N, K)``, score of every state at every frame.
@@ -40,14 +49,21 @@ def viterbi(
     """
     if scores.dtype in (torch.float16, torch.bfloat16):
         scores = scores.float()
+    ends = (None if x is None else x.to(scores.dtype) for x in (initial, final))
+    return torch.ops.otseg.viterbi(scores, transition.to(scores.dtype), *ends, mask)  # type: ignore[no-any-return]
+
+
+def reference_viterbi(
+    scores: Tensor, transition: Tensor, initial: Tensor | None, final: Tensor | None, mask: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """:func:`viterbi` in torch: for every device, and what kernels are measured against."""
     batch, n_frames, n_states = scores.shape
-    transition = transition.to(scores.dtype)
     state = torch.arange(n_states, device=scores.device)  # (K,)
     real = scores.new_ones(batch, n_frames, dtype=torch.bool) if mask is None else mask
     first = real & (real.cumsum(dim=1) == 1)
 
     best = scores.new_zeros(batch, n_states)  # of all paths that end here
-    start = best if initial is None else initial.to(scores.dtype)
+    start = best if initial is None else initial
     previous = []  # (B, K) for every frame: the state before, on the best path that ends here
     for n in range(n_frames):
         step = best[:, :, None] + transition  # (B, from, to)
@@ -59,7 +75,7 @@ def viterbi(
         moves = (real[:, n] & ~first[:, n])[:, None]
         previous.append(torch.where(moves, before, state))
 
-    end = best if final is None else best + final.to(scores.dtype)
+    end = best if final is None else best + final
     top = end.amax(dim=1, keepdim=True)
     at = torch.where(end == top, state, n_states).amin(dim=1, keepdim=True)  # (B, 1)
     path = []
@@ -69,3 +85,49 @@ def viterbi(
     frames = torch.cat(path[::-1], dim=1) if path else state.new_zeros(batch, 0)
     score = torch.where(real.any(dim=1), top[:, 0], torch.zeros_like(top[:, 0]))
     return torch.where(real & (top > float("-inf")), frames, -1), score
+
+
+def _setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, Tensor]) -> None:
+    _, transition, initial, final, _ = inputs
+    ctx.save_for_backward(output[0])
+    ctx.n_states, ctx.shared = transition.shape[2], transition.shape[0] == 1
+    ctx.given = initial is not None, final is not None
+
+
+def _backward(ctx: Any, _: None, grad: Tensor) -> tuple[Tensor | None, ...]:
+    """Every score that the path sums up gets the gradient of the sum."""
+    (path,) = ctx.saved_tensors
+    n_states = ctx.n_states
+    real = path >= 0  # also: allowed
+    count = real.cumsum(dim=1)
+    visits = torch.where(path.unsqueeze(2) == torch.arange(n_states, device=path.device), grad[:, None, None], 0)
+
+    def at_end(end: Tensor) -> Tensor:
+        return torch.where((real & end).unsqueeze(2), visits, 0).sum(dim=1)
+
+    frame = torch.arange(path.shape[1], device=path.device)
+    latest = torch.where(real, frame, 0).cummax(dim=1)[0]  # the last real frame up to here
+    before = path.gather(1, latest).roll(1, dims=1)
+    pairs = (before * n_states + path).where(real & (count > 1), 0)
+    moves = torch.where(real & (count > 1), grad.unsqueeze(1), 0)
+    moved = grad.new_zeros(len(path), n_states**2).scatter_add(1, pairs, moves).unflatten(1, (n_states, n_states))
+    moved = moved.sum(dim=0, keepdim=True) if ctx.shared else moved
+    given_initial, given_final = ctx.given
+    initial, final = at_end(count == 1) if given_initial else None, None
+    if given_final:
+        final = at_end(count == count[:, -1:])
+    return visits, moved, initial, final, None
+
+
+def _shapes(
+    scores: Tensor, transition: Tensor, initial: Tensor | None, final: Tensor | None, mask: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    return scores.new_empty(scores.shape[:2], dtype=torch.int64), scores.new_empty(scores.shape[:1])
+
+
+LIBRARY.define(  # type: ignore[no-untyped-call]
+    "viterbi(Tensor scores, Tensor transition, Tensor? initial, Tensor? final, Tensor? mask) -> (Tensor, Tensor)"
+)
+LIBRARY.impl("viterbi", reference_viterbi, "CompositeExplicitAutograd")  # type: ignore[no-untyped-call]
+torch.library.register_fake("otseg::viterbi", _shapes, lib=LIBRARY)
+torch.library.register_autograd("otseg::viterbi", _backward, setup_context=_setup_context, lib=LIBRARY)

@@ -68,18 +68,22 @@ class TemporalSmoothness:
         """Energy and its gradient ``w C^v P C^a``; O(BNK)."""
         if not (checks.readable(mask) and bool(mask.all())):
             plan = plan * mask.unsqueeze(2)
-        half_width, height = self.window(mask)
-        scale = per_problem(self.weight, plan) * height.to(plan.dtype)[:, None, None] * mask.unsqueeze(2)
+        half_width, weight = self.window_term(plan, mask)
+        scale = weight[:, None, None] * mask.unsqueeze(2)
         near = band_sum(plan, half_width)
         grad = torch.addcmul(scale * near.sum(dim=2, keepdim=True), near, -scale)  # x C^a = (sum over actions) - x
         return dot(grad, plan) / 2, grad
 
     def smoothness(self, a: Float[Tensor, "B N"], mask: Bool[Tensor, "B N"]) -> Float[Tensor, " B"]:
         """``w max_i (C^v a)_i``, at most ``2 w`` for equal frames of total mass 1."""
-        half_width, height = self.window(mask)
+        half_width, weight = self.window_term(a, mask)
         near = band_sum((a * mask).unsqueeze(2), half_width).squeeze(2)
-        mass = (near * mask).amax(dim=1)  # padded frames have neighbors too: they do not count
-        return per_problem(self.weight, a).reshape(-1) * height.to(a.dtype) * mass
+        return weight * (near * mask).amax(dim=1)  # padded frames have neighbors too: they do not count
+
+    def window_term(self, like: Tensor, mask: Bool[Tensor, "B N"]) -> tuple[Int[Tensor, " B"], Float[Tensor, " B"]]:
+        """Frames to each side, and the weight times the height of the window, in the dtype of ``like``."""
+        half_width, height = self.window(mask)
+        return half_width, per_problem(self.weight, like).reshape(-1) * height.to(like.dtype)
 
     def window(self, mask: Bool[Tensor, "B N"]) -> tuple[Int[Tensor, " B"], Float[Tensor, " B"]]:
         """Frames to each side, ``(B,)`` int64, and the height of the window, ``(B,)`` float64."""

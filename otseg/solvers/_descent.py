@@ -21,9 +21,12 @@ KEEP_ABOVE = 1.0
 NEWTON_STEPS = 2
 
 
-def _any(condition: Tensor) -> bool:
-    """Whether it holds anywhere; True where that cannot be read for free."""
-    return bool(condition.any()) if readable(condition) else True
+def decided(condition: Tensor) -> bool:
+    """Whether it holds anywhere; True where that cannot be read: in a compiled, transformed or captured program."""
+    captured = condition.is_cuda and torch.cuda.is_current_stream_capturing()
+    if captured or torch.compiler.is_compiling() or torch._C._functorch.is_functorch_wrapped_tensor(condition):
+        return True
+    return bool(condition.any())
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,10 +93,10 @@ class Descent:
         kept = torch.isinf(rho) | (rho > KEEP_ABOVE * curvature)
         zero = torch.zeros_like(rho)
         linear_rho, kept_rho = torch.where(kept, zero, rho), torch.where(kept, rho, zero)
-        real = problem.mask.unsqueeze(2)
+        massive = (problem.a > 0).unsqueeze(2)
         # Exact penalty of a violated exact marginal: no multiplier exceeds the range of the cost and of the priors.
-        width = cost.detach().masked_fill(~real, -torch.inf).amax(dim=(1, 2))
-        width = width - cost.detach().masked_fill(~real, torch.inf).amin(dim=(1, 2)) + 2 * curvature
+        width = cost.detach().masked_fill(~massive, -torch.inf).amax(dim=(1, 2))
+        width = width - cost.detach().masked_fill(~massive, torch.inf).amin(dim=(1, 2)) + 2 * curvature
         violation_weight = torch.where(torch.isinf(kept_rho), width, zero)
         smoothness = curvature + linear_rho.detach()
         exact_a, exact_b = torch.isinf(problem.rho_a), torch.isinf(rho)
@@ -112,8 +115,8 @@ class Descent:
             mass_b=problem.b.sum(dim=1),
             product_mass=problem.a.sum(dim=1) * problem.b.sum(dim=1),
             tau_exact=torch.ones_like(rho),
-            any_kept=_any(kept),
-            relaxed_a=_any(~exact_a),
+            any_kept=decided(kept),
+            relaxed_a=decided(~exact_a),
             inner_iter=inner_iter,
         )
 

@@ -1,21 +1,21 @@
 """Composite mirror descent for plans with curved priors, such as Gromov-Wasserstein smoothness."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
 from otseg import checks
-from otseg.ops.divergence import log_weight
-from otseg.ops.layout import frames_contiguous
 from otseg.ops.sinkhorn import TEST_EVERY
+from otseg.ops.step_rule import ROUNDING, StepRule
 from otseg.problem import Problem
 from otseg.result import OTResult
 from otseg.solvers._descent import Descent, Point
 from otseg.solvers._implicit import implicit_point
+from otseg.solvers._start import start
+from otseg.solvers._window import window_solution
 from otseg.solvers.gradients import MODES, recording
 from otseg.types import GradMode, PerProblem
-
-#: Step factors: after a descent, after a descent once a step was rejected, after a rejection, first over the safe step.
-GROW, GENTLE, SHRINK, START = 2.0, 1.2, 0.25, 8.0
 
 
 def mirror_descent(
@@ -86,12 +86,23 @@ def mirror_descent(
     if tol is not None:
         checks.number("tol", tol, 0)
     checks.choice("grad", grad, MODES)
+    size = None if step is None else _fixed(step, problem.epsilon)
     with recording(grad in ("implicit", "unroll"), problem.cost.device):
+        implicit = grad == "implicit" and torch.is_grad_enabled()
+        with recording(grad == "unroll", problem.cost.device):
+            fused = window_solution(problem, init, size, max_iter, tol)
+        if fused is not None and not implicit:
+            return replace(fused, grad=grad)
         descent = Descent.of(problem, inner_iter)
         with recording(grad == "unroll", problem.cost.device):
-            point, n_iter = _iterate(descent, _start(init, descent), _Steps.of(descent, step), max_iter, tol)
+            if fused is not None:
+                point, n_iter = descent.point(start(problem, fused), None), fused.n_iter
+            else:
+                exact = torch.isinf(problem.rho_a)
+                rule = StepRule(descent.smoothness, problem.epsilon.detach(), exact, size)
+                point, n_iter = _iterate(descent, start(problem, init), rule, max_iter, tol)
         error = None
-        if grad == "implicit" and torch.is_grad_enabled():
+        if implicit:
             error = descent.error(point)
             point = implicit_point(descent, point, error)
         f, g, best = descent.respond(point)
@@ -101,10 +112,9 @@ def mirror_descent(
     return OTResult(plan, problem, f, g, n_iter, error, converged, grad)
 
 
-def _iterate(
-    descent: Descent, start: Tensor, steps: "_Steps", max_iter: int, tol: float | None
-) -> tuple[Point, Tensor]:
+def _iterate(descent: Descent, start: Tensor, rule: StepRule, max_iter: int, tol: float | None) -> tuple[Point, Tensor]:
     point = descent.point(start, None)
+    rounding = ROUNDING * torch.finfo(start.dtype).eps * descent.scale
     active = torch.ones_like(descent.problem.epsilon, dtype=torch.bool)
     n_iter = torch.full_like(active, max_iter, dtype=torch.int64)
     for i in range(max_iter):
@@ -113,66 +123,15 @@ def _iterate(
             n_iter, active = torch.where(done, i, n_iter), active & ~done
             if not bool(active.any()):
                 break
-        candidate = descent.propose(point, steps.size)
-        accepted = active & steps.judge(descent, point, candidate)
+        candidate = descent.propose(point, rule.size)
+        change = (candidate.objective - point.objective).detach()
+        accepted = active & rule.judge(change, rounding)
         point = candidate.where(accepted, point)
     return point, n_iter
 
 
-class _Steps:
-    """The step of every problem: fixed, or grown while the objective falls."""
-
-    def __init__(self, size: Tensor, floor: Tensor, ceiling: Tensor, fixed: bool) -> None:
-        self.size, self.floor, self.ceiling, self.fixed = size, floor, ceiling, fixed
-        self.grow = torch.full_like(size, GROW)
-
-    @classmethod
-    def of(cls, descent: Descent, step: PerProblem | None) -> "_Steps":
-        epsilon = descent.problem.epsilon.detach()
-        ceiling = 1e4 / epsilon  # beyond it the old plan has no say any more
-        if step is not None:
-            size = torch.as_tensor(step, dtype=epsilon.dtype, device=epsilon.device).expand_as(epsilon)
-            if checks.readable(size):
-                checks.require(bool((size > 0).all()), "step", "above 0", step)
-            return cls(size, size, size, True)
-        safe = torch.minimum(1 / descent.smoothness, ceiling)
-        # With relaxed frames the row masses, and with them the constant, are not known in advance: no floor.
-        floor = torch.where(torch.isinf(descent.problem.rho_a), safe, 0)
-        return cls(torch.minimum(START * safe, ceiling), floor, ceiling, False)
-
-    def judge(self, descent: Descent, old: Point, new: Point) -> Tensor:
-        """Accept what does not raise the objective, and adapt the step to it."""
-        if self.fixed:
-            return torch.ones_like(old.objective, dtype=torch.bool)
-        change = (new.objective - old.objective).detach()
-        rounding = 16 * torch.finfo(change.dtype).eps * descent.scale
-        falls, rises = change < -rounding, ~(change <= rounding)
-        # A change by rounding is accepted and leaves the step alone: no decision hangs on the last digit.
-        self.grow = torch.where(rises, GENTLE, self.grow)
-        grown = torch.minimum(self.grow * self.size, self.ceiling)
-        shrunk = torch.maximum(SHRINK * self.size, self.floor)
-        self.size = torch.where(rises, shrunk, torch.where(falls, grown, self.size))
-        return ~rises
-
-
-def _start(init: Tensor | OTResult | None, descent: Descent) -> Tensor:
-    """Log density ``log P / (a b)`` of the plan to start from."""
-    problem = descent.problem
-    if init is None:
-        density = torch.zeros_like(descent.cost)
-        if descent.support is None:
-            return density
-    else:
-        plan = checks.tensor("init", init.plan if isinstance(init, OTResult) else init, "B N K")
-        checks.shape("init", plan, tuple(problem.cost.shape), "(B, N, K)")
-        checks.like("init", plan, "cost", problem.cost)
-        checks.finite("init", plan)
-        if checks.readable(plan):
-            checks.require(bool((plan >= 0).all()), "init", "at least 0", float(plan.detach().min()))
-        # Entries that underflowed to 0 are alive in the log domain: give them the smallest positive mass.
-        log_plan = plan.clamp(min=torch.finfo(plan.dtype).tiny).log()
-        product = log_weight(problem.a).unsqueeze(2) + descent.log_b.unsqueeze(1)
-        density = torch.where(torch.isinf(product), 0, log_plan - product)
-    shift = descent.supported(density + descent.log_b.unsqueeze(1)).logsumexp(dim=2, keepdim=True)
-    exact = torch.isinf(problem.rho_a)[:, None, None]
-    return frames_contiguous(density - torch.where(exact, shift, 0))
+def _fixed(step: PerProblem, epsilon: Tensor) -> Tensor:
+    size = torch.as_tensor(step, dtype=epsilon.dtype, device=epsilon.device).expand_as(epsilon)
+    if checks.readable(size):
+        checks.require(bool((size > 0).all()), "step", "above 0", step)
+    return size

@@ -51,9 +51,9 @@ inline void check_shape(const char* name, const Tensor& x, std::initializer_list
   STD_TORCH_CHECK(same, "`", name, "` has the wrong shape.");
 }
 
-inline void check_like(const char* name, const Tensor& x, const Tensor& other) {
+inline void check_like(const char* name, const Tensor& x, const Tensor& other, const char* other_name = "score") {
   STD_TORCH_CHECK(x.is_cpu() && x.scalar_type() == other.scalar_type(), "`", name,
-                  "` must have the device and the dtype of `score`.");
+                  "` must have the device and the dtype of `", other_name, "`.");
 }
 
 }  // namespace otseg

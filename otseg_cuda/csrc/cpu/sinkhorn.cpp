@@ -56,93 +56,8 @@ int64_t massive_first(const T* mass, int64_t size, int64_t* list) {
   return count;
 }
 
-using Solve = void (*)(const Batch&, int64_t, int64_t);
-
-// One copy of the loop per type and instruction set. Functions inside of a copy are no templates: the compiler's
-// target is that of the place where a function is written, not of the place where it is instantiated.
-#define OTSEG_BYTES 16
-namespace baseline {
-namespace single {
-using T = float;
-#include "simd.h"
-#include "sinkhorn_loop.h"
-}  // namespace single
-namespace twofold {
-using T = double;
-#include "simd.h"
-#include "sinkhorn_loop.h"
-}  // namespace twofold
-}  // namespace baseline
-#undef OTSEG_BYTES
-
-#if defined(__x86_64__)
-
-#define OTSEG_BYTES 32
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-#endif
-namespace avx2 {
-namespace single {
-using T = float;
-#include "simd.h"
-#include "sinkhorn_loop.h"
-}  // namespace single
-namespace twofold {
-using T = double;
-#include "simd.h"
-#include "sinkhorn_loop.h"
-}  // namespace twofold
-}  // namespace avx2
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
-#undef OTSEG_BYTES
-
-#define OTSEG_BYTES 64
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,fma"))), apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,fma")
-#endif
-namespace avx512 {
-namespace single {
-using T = float;
-#include "simd.h"
-#include "sinkhorn_loop.h"
-}  // namespace single
-namespace twofold {
-using T = double;
-#include "simd.h"
-#include "sinkhorn_loop.h"
-}  // namespace twofold
-}  // namespace avx512
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
-#undef OTSEG_BYTES
-
-Solve choose(bool single) {
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-      __builtin_cpu_supports("avx512bw"))
-    return single ? avx512::single::solve_range : avx512::twofold::solve_range;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-    return single ? avx2::single::solve_range : avx2::twofold::solve_range;
-  return single ? baseline::single::solve_range : baseline::twofold::solve_range;
-}
-
-#else
-
-Solve choose(bool single) { return single ? baseline::single::solve_range : baseline::twofold::solve_range; }
-
-#endif
+#define OTSEG_LOOP "sinkhorn_loop.h"
+#include "targets.h"
 
 std::tuple<Tensor, Tensor, Tensor, Tensor> sinkhorn_sweeps(const Tensor& score, const Tensor& a, const Tensor& b,
                                                            const Tensor& slope_a, const Tensor& slope_b,
@@ -175,7 +90,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> sinkhorn_sweeps(const Tensor& score, 
                        {score.stride(0), score.stride(1), score.stride(2)}, max_iter, tol, translate,
                        f_out.data_ptr(), g_out.data_ptr(), error.data_ptr(),
                        static_cast<int64_t*>(n_iter.data_ptr())};
-  const Solve solve = choose(dtype == ScalarType::Float);
+  const auto solve = OTSEG_BEST(solve_range, dtype);
   // Many problems, or small ones: threads share the batch. Few long ones: they share the frames of each.
   const int64_t threads = torch::stable::get_num_threads();
   if (size >= 4 * threads || n * k <= 16384) {

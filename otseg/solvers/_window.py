@@ -1,0 +1,40 @@
+"""The problems that one fused loop solves: a temporal window, exact or relaxed frames, a weak penalty of the actions."""
+
+import torch
+from torch import Tensor
+
+from otseg.ops.sinkhorn import recorded
+from otseg.ops.window_descent import window_descent
+from otseg.problem import Problem
+from otseg.result import OTResult
+from otseg.solvers._descent import KEEP_ABOVE, decided
+from otseg.solvers._start import start
+from otseg.types import WindowPrior
+
+
+def window_solution(
+    problem: Problem, init: Tensor | OTResult | None, step: Tensor | None, max_iter: int, tol: float | None
+) -> OTResult | None:
+    """Mirror descent by :func:`~otseg.ops.window_descent.window_descent`; ``None`` where that does not apply.
+
+    It does for one curved prior, a window, no constraint, a penalty of the actions that is linearized, and where no
+    derivative of the iterations is wanted.
+    """
+    curved = problem.curved_priors
+    if len(curved) != 1 or not isinstance(curved[0], WindowPrior) or problem.support is not None:
+        return None
+    cost, mask = problem.linear_cost, problem.mask
+    half_width, weight = curved[0].window_term(problem.a, mask)
+    settings = problem.epsilon, problem.rho_a, problem.rho_b, weight
+    if recorded(cost, problem.a, problem.b, *settings):
+        return None
+    curvature = curved[0].smoothness(problem.a, mask)
+    if decided(torch.isinf(problem.rho_b) | (problem.rho_b > KEEP_ABOVE * curvature)):
+        return None
+    density = None if init is None else start(problem, init)
+    plan, f, g, _, error, n_iter, _ = window_descent(
+        cost, problem.a, problem.b, *settings, half_width, curvature, density, step, max_iter, tol, False
+    )
+    f = f.masked_fill(~mask, 0)
+    converged = error < tol if tol is not None else torch.zeros_like(n_iter, dtype=torch.bool)
+    return OTResult(plan, problem, f, g, n_iter, error, converged, "none")
