@@ -16,6 +16,12 @@
 namespace otseg {
 
 constexpr unsigned FULL = 0xffffffffu;
+constexpr int ENTRIES = 8;      // columns of a lane
+constexpr int TEST_EVERY = 10;  // as in the references
+
+// Threads of a block: as many as keep everything in registers.
+template <class T>
+constexpr int THREADS = sizeof(T) == 4 ? 512 : 256;
 
 // Absolute error of the fast exponential grows with |x|, as the rounding of x itself does.
 __device__ __forceinline__ float exponential(float x) { return __expf(x); }
@@ -82,6 +88,14 @@ OTSEG_COLD inline double block_sum(double x, double* scratch) {
   for (int warp = 0; warp < int(blockDim.x / 32); ++warp) x += scratch[warp];
   return x;
 }
+OTSEG_COLD inline double block_max(double x, double* scratch) {
+  x = lanes_max(x, 1, 32);
+  __syncthreads();
+  if (threadIdx.x % 32 == 0) scratch[threadIdx.x / 32] = x;
+  __syncthreads();
+  for (int warp = 0; warp < int(blockDim.x / 32); ++warp) x = larger(x, scratch[warp]);
+  return x;
+}
 OTSEG_COLD inline LogSum<double> block_log_sum(LogSum<double> x, double* scratch) {
   x = lanes_log_sum(x, 1, 32);
   __syncthreads();
@@ -131,6 +145,15 @@ struct Team {  // in shared memory; thread 0 writes it
     __syncthreads();
   }
 };
+
+// What another block left in global memory before a barrier; not from this multiprocessor's own cache.
+__device__ __forceinline__ double from_others(const double* p) {
+#if defined(__CUDACC__)
+  return __ldcg(p);
+#else
+  return *p;
+#endif
+}
 
 // The part [begin, end) of `size` that a block computes for its team.
 struct Share {

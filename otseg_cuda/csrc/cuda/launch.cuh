@@ -3,6 +3,7 @@
 
 #include "../common.h"
 #include "device.cuh"
+#include "plan.cuh"
 
 #include <torch/csrc/stable/accelerator.h>
 
@@ -13,9 +14,9 @@ inline void check_cuda(cudaError_t status, const char* what) {
 }
 #define OTSEG_CUDA(call) ::otseg::check_cuda(call, #call)
 
-inline void check_beside(const char* name, const Tensor& x, const Tensor& other) {
+inline void check_beside(const char* name, const Tensor& x, const Tensor& other, const char* other_name) {
   STD_TORCH_CHECK(x.is_cuda() && x.get_device() == other.get_device() && x.scalar_type() == other.scalar_type(), "`",
-                  name, "` must have the device and the dtype of `score`.");
+                  name, "` must have the device and the dtype of `", other_name, "`.");
 }
 
 inline int attribute(cudaDeviceAttr which) {
@@ -31,6 +32,11 @@ inline bool knows_clusters(const void* kernel) {
   cudaFuncAttributes about;
   OTSEG_CUDA(cudaFuncGetAttributes(&about, kernel));
   return about.ptxVersion >= 90;
+}
+
+inline Device device_of(const void* kernel) {
+  return {attribute(cudaDevAttrMultiProcessorCount), size_t(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin)),
+          knows_clusters(kernel)};
 }
 
 inline void allow_memory(const void* kernel, size_t memory) {

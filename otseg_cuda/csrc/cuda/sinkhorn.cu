@@ -25,11 +25,11 @@ const void* kernel_of(int lanes) {
 template <class T>
 void run(const Tensor& score, Sinkhorn<T>& args) {
   constexpr int threads = THREADS<T>;
-  const void* kernel = kernel_of<T>(sinkhorn_lanes(args.k));
-  const Device device = {attribute(cudaDevAttrMultiProcessorCount),
-                         size_t(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin)), knows_clusters(kernel)};
+  const void* kernel = kernel_of<T>(lanes_for(args.k));
+  const Device device = device_of(kernel);
   const auto resident = [&](size_t memory) { return resident_blocks(kernel, threads, memory); };
   const SinkhornPlan plan = plan_sinkhorn<T>(args.problems, args.n, args.k, threads, device, resident);
+  STD_TORCH_CHECK(plan.teams >= 1, "`score` has too many columns for this device.");
   const cudaStream_t stream = current_stream(score);
   const Tensor work = torch::stable::new_empty(score, {int64_t(plan.bytes())}, ScalarType::Byte);
   const Tensor arrivals = torch::stable::new_empty(score, {plan.teams}, ScalarType::Int);
@@ -83,12 +83,12 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> sinkhorn_sweeps(const Tensor& score, 
   check_shape("slope_a", slope_a, {size});
   check_shape("slope_b", slope_b, {size});
   check_shape("f", f, {size, n});
-  check_beside("score", score, score);
-  check_beside("a", a, score);
-  check_beside("b", b, score);
-  check_beside("slope_a", slope_a, score);
-  check_beside("slope_b", slope_b, score);
-  check_beside("f", f, score);
+  check_beside("score", score, score, "score");
+  check_beside("a", a, score, "score");
+  check_beside("b", b, score, "score");
+  check_beside("slope_a", slope_a, score, "score");
+  check_beside("slope_b", slope_b, score, "score");
+  check_beside("f", f, score, "score");
   const torch::stable::accelerator::DeviceGuard guard(score.get_device());
   const Tensor dense[] = {torch::stable::contiguous(a), torch::stable::contiguous(b),
                           torch::stable::contiguous(slope_a), torch::stable::contiguous(slope_b),

@@ -18,13 +18,7 @@
 
 namespace otseg {
 
-constexpr int ENTRIES = 8;         // columns of a lane
-constexpr int TEST_EVERY = 10;     // as in the reference
 constexpr int SPLIT_SUMS = 32768;  // above so many partial sums the blocks share the work of adding them
-
-// Threads of a block: as many as keep everything in registers.
-template <class T>
-constexpr int THREADS = sizeof(T) == 4 ? 512 : 256;
 
 template <class T>
 struct Sinkhorn {
@@ -159,8 +153,7 @@ struct SinkhornBlock {
 };
 
 template <class T, int L>
-__global__ void __launch_bounds__(THREADS<T>, 1)
-    sinkhorn_kernel(const __grid_constant__ Sinkhorn<T> args) {
+__global__ void __launch_bounds__(THREADS<T>, 1) sinkhorn_kernel(const __grid_constant__ Sinkhorn<T> args) {
   OTSEG_SHARED(memory);
   SinkhornBlock<T>& block = *reinterpret_cast<SinkhornBlock<T>*>(memory);
   if (threadIdx.x == 0) block.prepare(args, memory);

@@ -1,17 +1,10 @@
 // How a batch of Sinkhorn problems is laid out on a device; on the host, and the same under emulation.
 #pragma once
 
+#include "plan.cuh"
 #include "sinkhorn.cuh"
 
 namespace otseg {
-
-struct Device {
-  int multiprocessors;
-  size_t shared;    // bytes that a block may have
-  bool clusters;    // can the kernel be launched in clusters?
-};
-
-constexpr int LARGEST_CLUSTER = 8;  // that every device with clusters can run
 
 struct SinkhornPlan {
   int lanes, threads, blocks, teams;
@@ -22,11 +15,6 @@ struct SinkhornPlan {
   size_t bytes() const { return partial_bytes + exchange_bytes + state_bytes; }
 };
 
-// Lanes of a row: those that hold k columns at 8 each; more columns come in strips.
-inline int sinkhorn_lanes(int64_t k) { return k <= 16 ? 2 : k <= 32 ? 4 : k <= 64 ? 8 : 32; }
-
-inline int64_t divide_up(int64_t x, int64_t y) { return (x + y - 1) / y; }
-
 // `resident(memory)` says how many blocks with that much shared memory one multiprocessor runs at a time. Rows
 // of a block depend on N and K alone, and not on N while a problem has few blocks: so neighbors change no bit, and
 // neither does padding up to about 16000 entries per multiprocessor.
@@ -35,7 +23,7 @@ SinkhornPlan plan_sinkhorn(int64_t problems, int64_t n, int64_t k, int threads, 
                            const Resident& resident) {
   SinkhornPlan plan = {};
   plan.threads = threads;
-  plan.lanes = sinkhorn_lanes(k);
+  plan.lanes = lanes_for(k);
   const int64_t unit = threads / plan.lanes;
   plan.rows = unit * (k <= 256 ? 4 : k <= 512 ? 2 : 1);
   plan.blocks = int(divide_up(n, plan.rows));

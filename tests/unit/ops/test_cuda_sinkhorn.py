@@ -1,40 +1,21 @@
-"""The CUDA kernels' own code on the CPU, every thread a fiber (cuda_host.h), against the references in torch."""
+"""The CUDA kernel of Sinkhorn's loop, run on the CPU (cuda_host.h), against the reference in torch."""
 
 import ctypes
 import math
-import shutil
-import subprocess
-from pathlib import Path
 
 import pytest
 import torch
 
 from otseg.ops.sinkhorn import reference_sweeps
+from tests.unit.ops.test_sinkhorn import assert_same, make
 
-ROOT = Path(__file__).resolve().parents[3]
 DOUBLE = torch.float64
-pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="no g++ to compile the kernels for the host")
 
 
 @pytest.fixture(scope="session")
-def compiled(tmp_path_factory):
-    """Compiles the host version of an op's kernels."""
-
-    def build(op):
-        library = tmp_path_factory.mktemp("cuda_host") / f"{op}.so"
-        source = Path(__file__).with_name(f"cuda_{op}_host.cpp")
-        folder = ROOT / "otseg_cuda" / "csrc" / "cuda"
-        flags = ["-std=c++20", "-O2", "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas", "-shared", "-fPIC"]
-        subprocess.run(["g++", *flags, f"-I{folder}", str(source), "-o", str(library)], check=True)
-        return ctypes.CDLL(str(library))
-
-    return build
-
-
-@pytest.fixture(scope="session")
-def sinkhorn(compiled):
+def sinkhorn(compile_for_host):
     """The op by the host version; also returns blocks per problem, and whether entries were kept in shared memory."""
-    library = compiled("sinkhorn")
+    library = compile_for_host("sinkhorn")
 
     def run(values, max_iter, tol, translate, order=0, threads=64, multiprocessors=4, shared=10**5, resident=2):
         score, *dense = values
@@ -52,32 +33,6 @@ def sinkhorn(compiled):
     return run
 
 
-def make(generator, shape=(2, 70, 5), epsilon=0.1, slope_a=0.0, slope_b=0.0, dtype=DOUBLE):
-    """Ragged problems with zero masses on both sides and forbidden entries."""
-    batch, n, k = shape
-    score = -torch.rand(shape, generator=generator, dtype=DOUBLE) / epsilon
-    a = torch.rand(batch, n, generator=generator, dtype=DOUBLE) + 0.1
-    a = a * (torch.arange(n) < torch.randint(1, n + 1, (batch, 1), generator=generator))
-    a = a * ((torch.rand(batch, n, generator=generator) > 0.2) | (torch.arange(n) == 0))
-    b = torch.rand(batch, k, generator=generator, dtype=DOUBLE) + 0.1
-    b = b * ((torch.rand(batch, k, generator=generator) > 0.3) | (torch.arange(k) == 0))
-    forbidden = (torch.rand(shape, generator=generator) < 0.2) & (a > 0).unsqueeze(2) & (b > 0).unsqueeze(1)
-    forbidden[:, :, 0] = False  # every row keeps an entry,
-    forbidden[:, 0] = False  # and every column
-    score = score.masked_fill(forbidden, -math.inf)
-    slopes = (torch.full((batch,), value, dtype=DOUBLE) for value in (slope_a, slope_b))
-    a, b = a / a.sum(dim=1, keepdim=True), b / b.sum(dim=1, keepdim=True)
-    f = torch.randn(batch, n, generator=generator, dtype=DOUBLE)
-    return [x.to(dtype) for x in (score, a, b, *slopes, f)]
-
-
-def assert_same(found, expected, tol):
-    size = 1 + max(float(x.abs().max()) for x in expected[:2])
-    for x, y in zip(found[:2], expected[:2], strict=True):
-        torch.testing.assert_close(x, y, atol=tol * size, rtol=0)
-    torch.testing.assert_close(found[3], expected[3], atol=100 * tol * size, rtol=100 * tol * size)
-
-
 def bits(dtype):
     return 1e-11 if dtype == DOUBLE else 1e-5
 
@@ -86,7 +41,7 @@ def bits(dtype):
     ((2, 1, 1), 1), ((2, 1, 7), 1), ((2, 7, 1), 1), ((3, 70, 5), 1), ((2, 300, 16), 3), ((2, 150, 19), 3),
     ((1, 200, 48), 4), ((2, 20, 200), 3), ((1, 3, 300), 1), ((1, 6, 700), 3),
 ])  # fmt: skip
-def test_sinkhorn_is_the_reference(sinkhorn, shape, blocks, dtype, generator):
+def test_is_the_reference(sinkhorn, shape, blocks, dtype, generator):
     values = make(generator, shape, 0.05, 0.2, 0.4, dtype)
     found, how = sinkhorn(values, 12, None, True)
     assert how == (blocks, shape[2] <= 256)
@@ -98,7 +53,7 @@ def test_sinkhorn_is_the_reference(sinkhorn, shape, blocks, dtype, generator):
     ("slope_a", "slope_b"),
     [(0, 0), (0, 0.3), (0.3, 0), (0.3, 0.7), (0, math.inf), (math.inf, 0), (20, 20), (math.inf, math.inf)],
 )
-def test_sinkhorn_of_extreme_scores(sinkhorn, epsilon, slope_a, slope_b, dtype, generator):
+def test_of_extreme_scores(sinkhorn, epsilon, slope_a, slope_b, dtype, generator):
     """The accuracy of the log domain, whatever the ratio of epsilon to the costs."""
     values = make(generator, (1, 150, 5), epsilon, slope_a, slope_b, dtype)
     found, how = sinkhorn(values, 14, None, True)
@@ -108,14 +63,14 @@ def test_sinkhorn_of_extreme_scores(sinkhorn, epsilon, slope_a, slope_b, dtype, 
 
 
 @pytest.mark.parametrize("sides", [(1e-20, 0.0), (0.0, 1e-20)])
-def test_sinkhorn_of_tiny_masses(sinkhorn, sides, dtype, generator):
+def test_of_tiny_masses(sinkhorn, sides, dtype, generator):
     values = make(generator, (1, 80, 6), 0.1, *sides, dtype)
     values[1][:, 0], values[2][:, 0] = 1e-30, 1e-25
     assert_same(sinkhorn(values, 12, None, False)[0], reference_sweeps(*values, 12, None, False), bits(dtype))
 
 
 @pytest.mark.parametrize("tol", [1e-4, 1e-7])
-def test_sinkhorn_stops_where_the_reference_does(sinkhorn, tol, generator):
+def test_stops_where_the_reference_does(sinkhorn, tol, generator):
     """Per problem: three that need different numbers of sweeps, by one team of blocks after the other."""
     values = make(generator, (3, 150, 5), 0.3, 0.0, 0.2)
     values[0][1] /= 5
@@ -133,7 +88,7 @@ def same_bits(found, expected):
 
 
 @pytest.mark.parametrize("shape", [(2, 150, 5), (1, 40, 33), (1, 5, 300)])
-def test_sinkhorn_needs_every_barrier_that_it_has(sinkhorn, shape, dtype, generator):
+def test_needs_every_barrier_that_it_has(sinkhorn, shape, dtype, generator):
     """The order of the threads changes no bit: no result depends on who comes first."""
     values = make(generator, shape, 0.02, 0.1, 0.4, dtype)
     values[2][0, 0] = 1e-30  # both paths
@@ -142,7 +97,7 @@ def test_sinkhorn_needs_every_barrier_that_it_has(sinkhorn, shape, dtype, genera
         assert same_bits(sinkhorn(values, 3, None, True, order)[0], forward)
 
 
-def test_sinkhorn_is_the_same_wherever_entries_are_kept(sinkhorn, dtype, generator):
+def test_is_the_same_wherever_entries_are_kept(sinkhorn, dtype, generator):
     values = make(generator, (3, 150, 19), 0.05, 0.1, 0.4, dtype)
     kept, how = sinkhorn(values, 12, None, True)
     assert how == (3, True)
@@ -159,7 +114,7 @@ def test_sinkhorn_is_the_same_wherever_entries_are_kept(sinkhorn, dtype, generat
     assert_same(long, kept, bits(dtype))
 
 
-def test_padding_and_neighbors_change_no_bit_of_sinkhorn(sinkhorn, dtype, generator):
+def test_padding_and_neighbors_change_no_bit(sinkhorn, dtype, generator):
     values = make(generator, (1, 150, 13), 0.05, 0.0, 0.4, dtype)
     alone, _ = sinkhorn(values, 12, 1e-4, True)
     padded = make(generator, (3, 250, 13), 0.02, 0.2, 0.1, dtype)
@@ -170,7 +125,7 @@ def test_padding_and_neighbors_change_no_bit_of_sinkhorn(sinkhorn, dtype, genera
     assert same_bits((f[1, :150], g[1], n_iter[1], error[1]), [x[0] for x in alone])
 
 
-def test_sinkhorn_takes_any_strides(sinkhorn, generator):
+def test_takes_any_strides(sinkhorn, generator):
     values = make(generator, (3, 40, 6))
     expected, _ = sinkhorn(values, 12, None, True)
     frames_contiguous = values[0].transpose(1, 2).contiguous().transpose(1, 2)
