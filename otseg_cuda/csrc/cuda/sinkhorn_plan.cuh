@@ -4,6 +4,8 @@
 #include "plan.cuh"
 #include "sinkhorn.cuh"
 
+#include <algorithm>
+
 namespace otseg {
 
 struct SinkhornPlan {
@@ -39,7 +41,7 @@ SinkhornPlan plan_sinkhorn(int64_t problems, int64_t n, int64_t k, int threads, 
     plan.rows = divide_up(divide_up(n, most), unit) * unit;
     plan.blocks = int(divide_up(n, plan.rows));
   };
-  const int64_t few = device.multiprocessors, many = int64_t(few) * resident(base);
+  const int64_t few = device.multiprocessors, many = std::max<int64_t>(1, int64_t(few) * resident(base));
   // One block per multiprocessor if that keeps a long problem on the chip, as many as run at a time if not.
   const bool fits = k <= plan.lanes * ENTRIES && memory(divide_up(n, few) + unit, 2) <= device.shared;
   spread(plan.blocks > few && fits ? few : many);

@@ -4,6 +4,8 @@
 #include "plan.cuh"
 #include "window_descent.cuh"
 
+#include <algorithm>
+
 namespace otseg {
 
 struct WindowPlan {
@@ -33,7 +35,7 @@ WindowPlan plan_window(int64_t problems, int64_t n, int64_t k, int threads, cons
            (splits_offsets(blocks, k) ? 0 : size_t(blocks) * (k + 1) * sizeof(double));
   };
   const size_t most = memory(1) + SPLIT_OFFSETS * sizeof(double);
-  const int64_t room = int64_t(device.multiprocessors) * resident(most);
+  const int64_t room = std::max<int64_t>(1, int64_t(device.multiprocessors) * resident(most));
   if (plan.blocks > room) {
     plan.rows = divide_up(divide_up(n, room), unit) * unit;
     plan.blocks = int(divide_up(n, plan.rows));
