@@ -5,6 +5,7 @@ The checks run at public doors, before any work. Values are read only where that
 tensors on the CPU) and never while compiling; tensors on an accelerator are checked for shape, dtype and device.
 """
 
+import math
 from typing import Any, NoReturn
 
 import torch
@@ -54,23 +55,28 @@ def tensor(name: str, value: Any, axes: str) -> Tensor:
         value: What the caller gave.
         axes: Names of the axes, separated by spaces, such as ``"B N K"``.
     """
-    shape = f"({', '.join(axes.split())}{',' if len(axes.split()) == 1 else ''})"
+    names = axes.split()
+    if isinstance(value, Tensor) and value.is_floating_point() and value.dim() == len(names):
+        return value  # nothing to word: these checks run at every call
+    shape = f"({', '.join(names)}{',' if len(names) == 1 else ''})"
     fix = "Convert it with torch.as_tensor." if hasattr(value, "shape") and not isinstance(value, Tensor) else ""
     require(isinstance(value, Tensor), name, f"a tensor of shape {shape}", describe(value), fix, TypeError)
     fix = f"Convert it with {name}.float()."
     require(value.is_floating_point(), name, "a floating-point tensor", describe(value), fix, TypeError)
-    fix = "Add the batch axis with .unsqueeze(0)." if value.dim() == len(axes.split()) - 1 else ""
-    require(value.dim() == len(axes.split()), name, f"of shape {shape}", describe(value), fix)
-    return value  # type: ignore[no-any-return]
+    fix = "Add the batch axis with .unsqueeze(0)." if value.dim() == len(names) - 1 else ""
+    fail(name, f"of shape {shape}", describe(value), fix)
 
 
 def shape(name: str, value: Tensor, expected: tuple[int, ...], meaning: str) -> None:
     """Require an exact shape; ``meaning`` names its axes, such as ``"(B, N)"``."""
-    require(tuple(value.shape) == expected, name, f"of shape {meaning} = {expected}", describe(value))
+    if tuple(value.shape) != expected:
+        fail(name, f"of shape {meaning} = {expected}", describe(value))
 
 
 def like(name: str, value: Tensor, reference: str, other: Tensor) -> None:
     """Require the device and the dtype of another argument."""
+    if value.device == other.device and value.dtype == other.dtype:
+        return
     fix = f"Move it with {name}.to({reference})."
     requirement = f"on the device of `{reference}` ({other.device})"
     require(value.device == other.device, name, requirement, describe(value), fix)
@@ -97,6 +103,8 @@ def finite(name: str, value: Tensor, mask: Tensor | None = None) -> None:
     if not readable(value):
         return
     value = value.detach()
+    if math.isfinite(value.sum()):  # then every value is, in one pass
+        return
     bad = ~torch.isfinite(value)
     if mask is not None:
         bad = bad & mask
@@ -119,17 +127,19 @@ def number(
     """Require a Python number in ``[low, high]`` (``(low, high]`` if ``open_low``)."""
     kinds = int if integer else (int, float)
     word = "an integer" if integer else "a number"
-    ok = isinstance(value, kinds) and not isinstance(value, bool)
-    require(ok, name, word, describe(value), fix, TypeError)
+    if not isinstance(value, kinds) or isinstance(value, bool):
+        fail(name, word, describe(value), fix, TypeError)
     assert isinstance(value, (int, float))
     inside = (low < value if open_low else low <= value) and value <= high
-    bounds = f"{'>' if open_low else '>='} {low}" + (f" and <= {high}" if high != float("inf") else "")
-    require(inside, name, f"{word} {bounds}", value, fix)
+    if not inside:
+        bounds = f"{'>' if open_low else '>='} {low}" + (f" and <= {high}" if high != float("inf") else "")
+        fail(name, f"{word} {bounds}", value, fix)
 
 
 def choice(name: str, value: object, options: tuple[str, ...]) -> None:
     """Require one of a few words."""
-    require(value in options, name, "one of " + ", ".join(repr(o) for o in options), repr(value))
+    if value not in options:
+        fail(name, "one of " + ", ".join(repr(o) for o in options), repr(value))
 
 
 def missing_extra(package: str, extra: str) -> NoReturn:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from jaxtyping import Bool, Float
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from otseg import checks
 from otseg.ops.sinkhorn import damping, slope
-from otseg.types import Constraint, PerProblem, Prior
+from otseg.types import Constraint, PerProblem, Prior, satisfies
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,22 +88,29 @@ class Problem:
         sizes = "B, N, K"
         fix = f"Every sequence needs a frame and every problem an action ({sizes})."
         checks.require(min(cost.shape[1:]) > 0, "cost", "non-empty", checks.describe(cost), fix)
-        mask = _mask(mask, cost)
+        every_frame, mask = mask is None, _mask(mask, cost)
         checks.finite("cost", cost, mask.unsqueeze(2))
-        cost = cost.masked_fill(~mask.unsqueeze(2), 0)
-        a = mask.to(cost.dtype) / mask.sum(dim=1, keepdim=True) if a is None else _marginal("a", a, cost, cost.shape[1])
-        if checks.readable(a) and bool((a * ~mask).any()):
-            checks.fail("a", "0 on masked frames", "mass on a masked frame", "Multiply it by the mask and rescale it.")
+        if not every_frame:
+            cost = cost.masked_fill(~mask.unsqueeze(2), 0)
+        if a is None:
+            a = mask.to(cost.dtype) / (cost.shape[1] if every_frame else mask.sum(dim=1, keepdim=True))
+        else:
+            a = _marginal("a", a, cost, cost.shape[1])
+            if checks.readable(a) and bool((a * ~mask).any()):
+                fix = "Multiply it by the mask and rescale it."
+                checks.fail("a", "0 on masked frames", "mass on a masked frame", fix)
         if b is None:
             b = (a.sum(dim=1, keepdim=True) / cost.shape[2]).expand(-1, cost.shape[2])
         else:
             b = _marginal("b", b, cost, cost.shape[2])
+        relaxed = any(not isinstance(rho, Tensor) and rho != math.inf for rho in (rho_a, rho_b))
         rho_a, rho_b = _per_problem("rho_a", rho_a, cost), _per_problem("rho_b", rho_b, cost)
-        _same_mass(a, b, torch.isinf(rho_a) & torch.isinf(rho_b))
+        if not relaxed:
+            _same_mass(a, b, torch.isinf(rho_a) & torch.isinf(rho_b))
         for i, prior in enumerate(priors):
-            is_prior = isinstance(prior, Prior)
-            got = "" if is_prior else checks.describe(prior)  # described only where needed: compilers cannot
-            checks.require(is_prior, f"priors[{i}]", "a Prior (see otseg.types.Prior)", got, "", TypeError)
+            if not satisfies(prior, Prior):
+                got = checks.describe(prior)
+                checks.fail(f"priors[{i}]", "a Prior (see otseg.types.Prior)", got, "", TypeError)
         epsilon = _per_problem("epsilon", epsilon, cost, positive=True)
         problem = cls(cost, a, b, mask, epsilon, rho_a, rho_b, tuple(priors))
         _supported(problem)
@@ -123,7 +131,8 @@ class Problem:
 
         True wherever ``a`` or ``b`` is 0, where there is no mass to forbid.
         """
-        found = [prior.support(self.mask, self.b.shape[1]) for prior in self.priors if isinstance(prior, Constraint)]
+        constraints = (cast(Constraint, prior) for prior in self.priors if satisfies(prior, Constraint))
+        found = [constraint.support(self.mask, self.b.shape[1]) for constraint in constraints]
         if not found:
             return None
         empty = (self.a == 0).unsqueeze(2) | (self.b == 0).unsqueeze(1)
@@ -206,8 +215,8 @@ def _supported(problem: Problem) -> None:
 def _per_problem(name: str, value: PerProblem, cost: Tensor, *, positive: bool = False) -> Tensor:
     bound = "above 0 and finite" if positive else "at least 0 (inf: exact marginal)"
     if not isinstance(value, Tensor):
-        numeric = isinstance(value, (int, float)) and not isinstance(value, bool)
-        checks.require(numeric, name, "a number or a tensor of shape (B,)", checks.describe(value), "", TypeError)
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            checks.fail(name, "a number or a tensor of shape (B,)", checks.describe(value), "", TypeError)
         ok = 0 < value < math.inf if positive else value >= 0
         checks.require(ok, name, bound, value)
         return torch.full(cost.shape[:1], value, dtype=cost.dtype, device=cost.device)

@@ -80,8 +80,10 @@ class Constraint(Prior, Protocol):
 class WindowPrior(Prior, Protocol):
     """A prior that charges frames within a window of each other for different actions; fused loops know it."""
 
-    def window_term(self, like: Tensor, mask: Bool[Tensor, "B N"]) -> tuple[Int[Tensor, " B"], Float[Tensor, " B"]]:
-        """Frames to each side ``r``, and the weight ``w``, in the dtype of ``like``.
+    def window_term(
+        self, a: Float[Tensor, "B N"], mask: Bool[Tensor, "B N"]
+    ) -> tuple[Int[Tensor, " B"], Float[Tensor, " B"], Float[Tensor, " B"]]:
+        """Frames to each side ``r``, the weight ``w``, and :meth:`smoothness`.
 
         The energy is ``w / 2`` times the sum of ``P_ik P_jl`` over ``0 < |i - j| <= r`` and ``k != l``.
         """
@@ -97,6 +99,17 @@ class Cost(Protocol):
     ) -> Float[Tensor, "B N K"]:
         """Cost of matching every row of ``x`` with every row of ``y``."""
         ...
+
+
+def satisfies(value: object, protocol: type) -> bool:
+    """Whether a value has what a protocol of this module asks for; found out once per type of value."""
+    key = type(value), protocol
+    if key not in _SATISFIES:
+        _SATISFIES[key] = isinstance(value, protocol)  # slow: it looks for every attribute
+    return _SATISFIES[key]
+
+
+_SATISFIES: dict[tuple[type, type], bool] = {}
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ from otseg.costs.cosine import cosine
 from otseg.costs.projections import CircularProjection, Projection, ProjectionName, as_projection, checked_directions
 from otseg.costs.sliced import check_exponent
 from otseg.ops.quantile import distance_power, power
+from otseg.ops.sinkhorn import needs_formula
 
 SlicedProtocol: TypeAlias = Literal["default", "published", "published_unsorted"]
 #: Largest number of entries of a tensor over frames, actions and projections.
@@ -45,7 +46,8 @@ def sliced_pairwise(
     (:func:`otseg.costs.random_directions`, 150 in the released code), keep them, and bind them with
     :func:`functools.partial` to get a :class:`otseg.types.Cost`.
 
-    O(BNKP) time, O(BNK + B(N + K)P) memory: the (B, N, K, P) differences are taken in chunks of directions.
+    O(BNKP) time, O(BNK + B(N + K)P) memory: where autograd records, the (B, N, K, P) differences are taken in chunks
+    of directions.
 
     Args:
         x: Features of the frames.
@@ -98,12 +100,12 @@ def sliced_pairwise(
     directions = checked_directions(x, family, directions)
     u, v = family(x, directions), family(y, directions)  # (B, P, N) and (1 or B, P, K)
     if not published:
-        cost = power(_sum_of_powers(u, v, p) / len(directions), 1 / p)
+        cost = _distances(u, v, p) / float(len(directions) ** (1 / p))
     else:
         u, v = torch.nn.functional.normalize(u, dim=1), torch.nn.functional.normalize(v, dim=1)
         if protocol == "published":
             u, v = _sort_real(u, mask), v.sort(dim=2)[0]
-        cost = power(_sum_of_powers(u, v, 2), 0.5)
+        cost = _distances(u, v, 2)
     return cost if mask is None else cost.masked_fill(~mask.unsqueeze(2), 0)
 
 
@@ -151,8 +153,16 @@ def sliced_cosine(
     return sliced + (cost if mask is None else cost.masked_fill(~mask.unsqueeze(2), 0))
 
 
+def _distances(u: Tensor, v: Tensor, p: int | float) -> Tensor:
+    """``(sum_i |u_i - v_i|^p)^(1/p)`` of projections ``(B, P, N)`` and ``(1 or B, P, K)``, ``(B, N, K)``."""
+    if needs_formula(u, v):  # torch.cdist has no second derivative
+        return power(_sum_of_powers(u, v, p), 1 / p)
+    distance: Tensor = torch.cdist(u.mT, v.mT, p=p, compute_mode="donot_use_mm_for_euclid_dist")
+    return distance
+
+
 def _sum_of_powers(u: Tensor, v: Tensor, p: int | float) -> Tensor:
-    """``sum_i |u_i - v_i|^p`` of projections ``(B, P, N)`` and ``(1 or B, P, K)``, ``(B, N, K)``."""
+    """``sum_i |u_i - v_i|^p``, the same."""
 
     def chunk(u: Tensor, v: Tensor) -> Tensor:
         return distance_power(u.unsqueeze(3) - v.unsqueeze(2), p).sum(dim=1)

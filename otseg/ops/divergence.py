@@ -21,8 +21,8 @@ def kl(p: Tensor, q: Tensor, dim: tuple[int, ...] = (-1,)) -> Tensor:
 
 
 def log_weight(weight: Tensor) -> Tensor:
-    """``log(weight)``, minus infinity with zero gradient where the weight is 0."""
-    positive = weight > 0
+    """``log(weight)``, minus infinity with zero gradient where the weight is 0, as every denormal number counts."""
+    positive = weight >= torch.finfo(weight.dtype).tiny
     one = torch.ones((), dtype=weight.dtype, device=weight.device)
     return torch.where(positive, torch.where(positive, weight, one).log(), float("-inf"))
 

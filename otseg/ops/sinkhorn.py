@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from otseg.ops._backend import LIBRARY
+from otseg.ops._backend import LIBRARY, transformed
 from otseg.ops.divergence import log_weight
 from otseg.ops.softmin import softmin
 
@@ -64,7 +64,7 @@ def sinkhorn_sweeps(
         marginal from its target ``b exp(-g / rho_b)``, relative to the mass of ``b``. Rows meet theirs by construction.
     """
     arguments = score, a, b, slope_a, slope_b, f
-    if recorded(*arguments) or score.dtype not in (torch.float32, torch.float64):
+    if needs_formula(*arguments) or score.dtype not in (torch.float32, torch.float64):
         return reference_sweeps(*arguments, max_iter, tol, translate)
     return torch.ops.otseg.sinkhorn_sweeps(*arguments, max_iter, tol, translate)  # type: ignore[no-any-return]
 
@@ -171,16 +171,17 @@ def column_error(g: Tensor, target: Tensor, b: Tensor, slope_b: Tensor) -> Tenso
 def _translation(f: Tensor, g: Tensor, a: Tensor, b: Tensor, slope_a: Tensor, slope_b: Tensor) -> Tensor:
     """The constant that moves from ``g`` to ``f`` so that both penalties agree on the total mass; ``(B,)``."""
     total = slope_a + slope_b
-    movable = (total > 0) & ~torch.isinf(total)  # one side relaxed, none free
+    # One side relaxed, none free; a slope below rounding is that of an exact side, and would only enlarge rounding.
+    movable = (total > torch.finfo(total.dtype).eps) & ~torch.isinf(total)
     slope_a, slope_b = torch.where(movable, slope_a, 0), torch.where(movable, slope_b, 0)
     mass_a = torch.logsumexp(log_weight(a) - slope_a[:, None] * f, dim=1)
     mass_b = torch.logsumexp(log_weight(b) - slope_b[:, None] * g, dim=1)
     return torch.where(movable, (mass_a - mass_b) / torch.where(movable, total, 1), 0)
 
 
-def recorded(*tensors: Tensor) -> bool:
+def needs_formula(*tensors: Tensor) -> bool:
     """Whether a transformation may ask how the result came about, so that it must be made of plain torch operations."""
-    if not torch.compiler.is_compiling() and any(torch._C._functorch.is_functorch_wrapped_tensor(x) for x in tensors):
+    if transformed(*tensors):
         return True
     return torch.is_grad_enabled() and (torch.compiler.is_compiling() or any(x.requires_grad for x in tensors))
 

@@ -6,7 +6,9 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
+from otseg.ops._backend import LIBRARY
 from otseg.ops.conjugate_gradients import symmetric_solve
+from otseg.ops.sinkhorn import needs_formula
 
 #: The smaller side of a problem up to which its system is solved directly; conjugate gradients beyond.
 DIRECT_UP_TO = 256
@@ -63,23 +65,47 @@ class _Potentials(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad_f: Tensor, grad_g: Tensor) -> tuple[Tensor | None, ...]:
-        score, log_a, log_b, tau_a, tau_b, f, g = ctx.saved_tensors
-        into_row, into_column = score + (g + log_b).unsqueeze(1), score + (f + log_a).unsqueeze(2)
-        rows, columns = into_row.softmax(dim=2), into_column.softmax(dim=1)  # A and B, (B, N, K)
+        wants_tau = any(ctx.needs_input_grad[3:5])
+        arguments = (*ctx.saved_tensors, grad_f, grad_g, wants_tau)
+        score = arguments[0]
+        small = min(score.shape[1:]) <= DIRECT_UP_TO and score.dtype in (torch.float32, torch.float64)
+        kernel = small and not needs_formula(*arguments[:-1])
+        adjoint = torch.ops.otseg.sinkhorn_adjoint if kernel else reference_adjoint
+        return *adjoint(*arguments), None, None
 
-        def log_mass() -> tuple[Tensor, Tensor]:
-            return into_row.logsumexp(dim=2) + f + log_a, into_column.logsumexp(dim=1) + g + log_b
 
-        x, y = _adjoint(rows, columns, tau_a, tau_b, grad_f, grad_g, log_mass)
-        from_rows = (tau_a.unsqueeze(1) * x).unsqueeze(2) * rows
-        from_columns = (tau_b.unsqueeze(1) * y).unsqueeze(1) * columns
-        grad_tau_a = grad_tau_b = None
-        if ctx.needs_input_grad[3]:
-            grad_tau_a = -(x * into_row.logsumexp(dim=2)).sum(dim=1)
-        if ctx.needs_input_grad[4]:
-            grad_tau_b = -(y * into_column.logsumexp(dim=1)).sum(dim=1)
-        grad_a, grad_b = -from_columns.sum(dim=2), -from_rows.sum(dim=1)
-        return -(from_rows + from_columns), grad_a, grad_b, grad_tau_a, grad_tau_b, None, None
+def reference_adjoint(
+    score: Tensor,
+    log_a: Tensor,
+    log_b: Tensor,
+    tau_a: Tensor,
+    tau_b: Tensor,
+    f: Tensor,
+    g: Tensor,
+    grad_f: Tensor,
+    grad_g: Tensor,
+    wants_tau: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Gradients of the first five arguments of :func:`implicit_potentials`; those of ``tau`` are 0 if not wanted.
+
+    In torch: differentiable, for every device, and what kernels of ``torch.ops.otseg.sinkhorn_adjoint`` are measured
+    against.
+    """
+    into_row, into_column = score + (g + log_b).unsqueeze(1), score + (f + log_a).unsqueeze(2)
+    rows, columns = into_row.softmax(dim=2), into_column.softmax(dim=1)  # A and B, (B, N, K)
+
+    def log_mass() -> tuple[Tensor, Tensor]:
+        return into_row.logsumexp(dim=2) + f + log_a, into_column.logsumexp(dim=1) + g + log_b
+
+    x, y = _adjoint(rows, columns, tau_a, tau_b, grad_f, grad_g, log_mass)
+    from_rows = (tau_a.unsqueeze(1) * x).unsqueeze(2) * rows
+    from_columns = (tau_b.unsqueeze(1) * y).unsqueeze(1) * columns
+    grad_tau_a, grad_tau_b = torch.zeros_like(tau_a), torch.zeros_like(tau_b)
+    if wants_tau:
+        grad_tau_a = -(x * into_row.logsumexp(dim=2)).sum(dim=1)
+        grad_tau_b = -(y * into_column.logsumexp(dim=1)).sum(dim=1)
+    grad_score = -(from_rows + from_columns).contiguous()
+    return grad_score, -from_columns.sum(dim=2), -from_rows.sum(dim=1), grad_tau_a, grad_tau_b
 
 
 def _adjoint(
@@ -141,3 +167,27 @@ def _large_solve(rows: Tensor, columns: Tensor, tau: Tensor, right: Tensor, log_
 def _times(matrix: Tensor, vector: Tensor) -> Tensor:
     product: Tensor = matrix @ vector.unsqueeze(2)
     return product.squeeze(2)
+
+
+def _shapes(
+    score: Tensor,
+    log_a: Tensor,
+    log_b: Tensor,
+    tau_a: Tensor,
+    tau_b: Tensor,
+    f: Tensor,
+    g: Tensor,
+    grad_f: Tensor,
+    grad_g: Tensor,
+    wants_tau: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    like_score, like_a, like_b, *like_tau = (x.new_empty(x.shape) for x in (score, log_a, log_b, tau_a, tau_b))
+    return like_score, like_a, like_b, like_tau[0], like_tau[1]
+
+
+LIBRARY.define(  # type: ignore[no-untyped-call]
+    "sinkhorn_adjoint(Tensor score, Tensor log_a, Tensor log_b, Tensor tau_a, Tensor tau_b, Tensor f, Tensor g, "
+    "Tensor grad_f, Tensor grad_g, bool wants_tau) -> (Tensor, Tensor, Tensor, Tensor, Tensor)"
+)
+LIBRARY.impl("sinkhorn_adjoint", reference_adjoint, "CompositeExplicitAutograd")  # type: ignore[no-untyped-call]
+torch.library.register_fake("otseg::sinkhorn_adjoint", _shapes, lib=LIBRARY)

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from otseg.ops._backend import LIBRARY
+from otseg.ops._backend import LIBRARY, transformed
 
 
 def viterbi(
@@ -25,9 +25,8 @@ def viterbi(
     :math:`O(B N K)`; the loop over the frames never waits for the device. The compiled kernel takes :math:`O(B N K)`
     time where every transition to another state scores the same.
 
-    The path's score is differentiable: its gradient counts what the path visits, also where paths tie.
-
-    It is the op ``torch.ops.otseg.viterbi``, which compiled kernels may take over.
+    The path's score is differentiable: its gradient counts what the path visits, also where paths tie. The work is
+    done by the op ``torch.ops.otseg.viterbi``, which compiled kernels may take over.
 
     Args:
         scores: ``(B, N, K)``, score of every state at every frame.
@@ -49,14 +48,19 @@ def viterbi(
     """
     if scores.dtype in (torch.float16, torch.bfloat16):
         scores = scores.float()
-    ends = (None if x is None else x.to(scores.dtype) for x in (initial, final))
-    return torch.ops.otseg.viterbi(scores, transition.to(scores.dtype), *ends, mask)  # type: ignore[no-any-return]
+    transition = transition.to(scores.dtype)
+    initial, final = (None if x is None else x.to(scores.dtype) for x in (initial, final))
+    if transformed(*(x for x in (scores, transition, initial, final, mask) if x is not None)):
+        score, path = reference_viterbi(scores, transition, initial, final, mask)
+    else:
+        score, path = torch.ops.otseg.viterbi(scores, transition, initial, final, mask)
+    return path, score
 
 
 def reference_viterbi(
     scores: Tensor, transition: Tensor, initial: Tensor | None, final: Tensor | None, mask: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """:func:`viterbi` in torch: for every device, and what kernels are measured against."""
+    """:func:`viterbi` in torch, score first: for every device, and what kernels are measured against."""
     batch, n_frames, n_states = scores.shape
     state = torch.arange(n_states, device=scores.device)  # (K,)
     real = scores.new_ones(batch, n_frames, dtype=torch.bool) if mask is None else mask
@@ -84,45 +88,46 @@ def reference_viterbi(
         at = previous[n].gather(1, at)
     frames = torch.cat(path[::-1], dim=1) if path else state.new_zeros(batch, 0)
     score = torch.where(real.any(dim=1), top[:, 0], torch.zeros_like(top[:, 0]))
-    return torch.where(real & (top > float("-inf")), frames, -1), score
+    return score, torch.where(real & (top > float("-inf")), frames, -1)
 
 
 def _setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, Tensor]) -> None:
     _, transition, initial, final, _ = inputs
-    ctx.save_for_backward(output[0])
-    ctx.n_states, ctx.shared = transition.shape[2], transition.shape[0] == 1
-    ctx.given = initial is not None, final is not None
+    ctx.save_for_backward(output[1])
+    ctx.n_chains, ctx.n_states = transition.shape[:2]
+    ctx.starts, ctx.ends = initial is not None, final is not None
 
 
-def _backward(ctx: Any, _: None, grad: Tensor) -> tuple[Tensor | None, ...]:
+def _backward(ctx: Any, grad: Tensor, _: None) -> tuple[Tensor | None, ...]:
     """Every score that the path sums up gets the gradient of the sum."""
     (path,) = ctx.saved_tensors
     n_states = ctx.n_states
-    real = path >= 0  # also: allowed
+    real = path >= 0  # frames of a path that is allowed
     count = real.cumsum(dim=1)
     visits = torch.where(path.unsqueeze(2) == torch.arange(n_states, device=path.device), grad[:, None, None], 0)
 
-    def at_end(end: Tensor) -> Tensor:
-        return torch.where((real & end).unsqueeze(2), visits, 0).sum(dim=1)
+    def visited(frames: Tensor) -> Tensor:
+        return torch.where((real & frames).unsqueeze(2), visits, 0).sum(dim=1)
 
+    initial = visited(count == 1) if ctx.starts else None
+    final = visited(count == count[:, -1:]) if ctx.ends else None
+
+    moves = real & (count > 1)
     frame = torch.arange(path.shape[1], device=path.device)
     latest = torch.where(real, frame, 0).cummax(dim=1)[0]  # the last real frame up to here
-    before = path.gather(1, latest).roll(1, dims=1)
-    pairs = (before * n_states + path).where(real & (count > 1), 0)
-    moves = torch.where(real & (count > 1), grad.unsqueeze(1), 0)
-    moved = grad.new_zeros(len(path), n_states**2).scatter_add(1, pairs, moves).unflatten(1, (n_states, n_states))
-    moved = moved.sum(dim=0, keepdim=True) if ctx.shared else moved
-    given_initial, given_final = ctx.given
-    initial, final = at_end(count == 1) if given_initial else None, None
-    if given_final:
-        final = at_end(count == count[:, -1:])
-    return visits, moved, initial, final, None
+    pair = path.gather(1, latest).roll(1, dims=1) * n_states + path
+    pair, weight = torch.where(moves, pair, 0), torch.where(moves, grad.unsqueeze(1), 0)
+    moved = grad.new_zeros(len(path), n_states**2).scatter_add(1, pair, weight)
+    transition = moved.reshape(len(path), n_states, n_states)
+    if ctx.n_chains != len(path):
+        transition = transition.sum(dim=0, keepdim=True)
+    return visits, transition, initial, final, None
 
 
 def _shapes(
     scores: Tensor, transition: Tensor, initial: Tensor | None, final: Tensor | None, mask: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    return scores.new_empty(scores.shape[:2], dtype=torch.int64), scores.new_empty(scores.shape[:1])
+    return scores.new_empty(scores.shape[:1]), scores.new_empty(scores.shape[:2], dtype=torch.int64)
 
 
 LIBRARY.define(  # type: ignore[no-untyped-call]

@@ -32,8 +32,9 @@ def window_descent(
 
     .. math::
 
-        \min_P \langle C, P \rangle + \frac{w}{2} \sum_{0 < |i - j| \le r} \sum_{k \ne l} P_{ik} P_{jl}
-        + \varepsilon\,\mathrm{KL}(P \mid a b^\top) + \rho_a \mathrm{KL}(P 1 \mid a) + \rho_b \mathrm{KL}(P^\top 1 \mid b)
+        \min_P \; &\langle C, P \rangle + \frac{w}{2} \sum_{0 < |i - j| \le r} \sum_{k \ne l} P_{ik} P_{jl} \\
+        &+ \varepsilon\,\mathrm{KL}(P \mid a b^\top) + \rho_a \mathrm{KL}(P 1 \mid a)
+        + \rho_b \mathrm{KL}(P^\top 1 \mid b)
 
     One iteration, with the step ``s`` of :class:`~otseg.ops.step_rule.StepRule` and the gradient ``G`` of the cost,
     the window and the penalty of the actions:
@@ -64,10 +65,11 @@ def window_descent(
         trace: Whether to return the objective after each iteration.
 
     Returns:
-        ``plan`` ``(B, N, K)`` contiguous; potentials ``f`` ``(B, N)`` and ``g`` ``(B, K)`` in units of the cost, exact at
-        stationary plans; ``objective`` ``(B,)``; ``error`` ``(B,)``: the L1 distance to the best response, relative to
-        the mass of ``a``; ``n_iter`` ``(B,)`` int64; ``trace``: objectives at the start and after every iteration,
-        ``(B, max_iter + 1)``, the last one repeated once a problem is frozen, or ``(B, 0)`` if it was not asked for.
+        ``plan`` ``(B, N, K)``, contiguous; potentials in units of the cost, exact at stationary plans: ``f``
+        ``(B, N)``, 0 where ``a`` is, and ``g`` ``(B, K)``; ``objective`` ``(B,)``; ``error`` ``(B,)``: the L1 distance to the best
+        response, relative to the mass of ``a``; ``n_iter`` ``(B,)`` int64; ``trace``: objectives at the start and after
+        every iteration, ``(B, max_iter + 1)``, the last one repeated once a problem is frozen, or ``(B, 0)`` if it was
+        not asked for.
     """
     arguments = cost, a, b, epsilon, rho_a, rho_b, weight, half_width, curvature, init, step
     return torch.ops.otseg.window_descent(*arguments, max_iter, tol, trace)  # type: ignore[no-any-return]
@@ -148,7 +150,7 @@ def reference_window_descent(
         objective = torch.where(accepted, new_objective, objective)
         objectives.append(objective)
     response = respond(gradient)[0]
-    f = (epsilon[:, None, None] * response[:, :, :1] + gradient[:, :, :1]).squeeze(2)
+    f = (epsilon[:, None, None] * response[:, :, :1] + gradient[:, :, :1]).squeeze(2).masked_fill(a == 0, 0)
     g = -rho_b[:, None] * ratio(plan)
     history = torch.stack(objectives, dim=1) if trace else objective.new_empty(len(objective), 0)
     return plan.contiguous(), f, g, objective, distance(gradient, plan), n_iter, history

@@ -68,20 +68,29 @@ class TemporalSmoothness:
         """Energy and its gradient ``w C^v P C^a``; O(BNK)."""
         if not (checks.readable(mask) and bool(mask.all())):
             plan = plan * mask.unsqueeze(2)
-        half_width, weight = self.window_term(plan, mask)
+        half_width, weight = self._window_and_weight(plan, mask)
         scale = weight[:, None, None] * mask.unsqueeze(2)
         near = band_sum(plan, half_width)
         grad = torch.addcmul(scale * near.sum(dim=2, keepdim=True), near, -scale)  # x C^a = (sum over actions) - x
         return dot(grad, plan) / 2, grad
 
     def smoothness(self, a: Float[Tensor, "B N"], mask: Bool[Tensor, "B N"]) -> Float[Tensor, " B"]:
-        """``w max_i (C^v a)_i``, at most ``2 w`` for equal frames of total mass 1."""
-        half_width, weight = self.window_term(a, mask)
-        near = band_sum((a * mask).unsqueeze(2), half_width).squeeze(2)
-        return weight * (near * mask).amax(dim=1)  # padded frames have neighbors too: they do not count
+        r"""``w (n / r) min(m, max_i a_i min(2 r, n - 1))`` with the mass ``m``: a bound of :math:`w \max_i (C^v a)_i`.
 
-    def window_term(self, like: Tensor, mask: Bool[Tensor, "B N"]) -> tuple[Int[Tensor, " B"], Float[Tensor, " B"]]:
-        """Frames to each side, and the weight times the height of the window, in the dtype of ``like``."""
+        It is exact for equal frames, and at most ``2 w`` for those of total mass 1.
+        """
+        return self.window_term(a, mask)[2]
+
+    def window_term(
+        self, a: Float[Tensor, "B N"], mask: Bool[Tensor, "B N"]
+    ) -> tuple[Int[Tensor, " B"], Float[Tensor, " B"], Float[Tensor, " B"]]:
+        """Frames to each side, the weight times the height of the window, and the constant of smoothness."""
+        half_width, weight = self._window_and_weight(a, mask)
+        neighbors = torch.minimum(2 * half_width, mask.sum(dim=1) - 1)
+        a = a * mask
+        return half_width, weight, weight * torch.minimum(a.sum(dim=1), a.amax(dim=1) * neighbors)
+
+    def _window_and_weight(self, like: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         half_width, height = self.window(mask)
         return half_width, per_problem(self.weight, like).reshape(-1) * height.to(like.dtype)
 

@@ -193,7 +193,7 @@ class Descent:
         return torch.where(self.problem.b > 0, column.clamp(min=tiny).log() - self.log_b, 0)
 
     def respond(self, point: Point) -> tuple[Tensor, Tensor, Tensor]:
-        """Potentials ``f`` ``(B, N)`` and ``g`` ``(B, K)`` in units of the cost, and the best response to a plan.
+        """Potentials ``f`` ``(B, N)``, 0 where ``a`` is, and ``g`` ``(B, K)`` in units of the cost; the best response.
 
         The response minimizes the objective linearized at the plan, the potentials that make up its density are
         ``(f + g - gradient of cost and priors) / epsilon``.
@@ -207,7 +207,7 @@ class Descent:
         f = (epsilon[:, None, None] * density[:, :, :1] + point.gradient[:, :, :1]).squeeze(2)
         g = point.multiplier - self.linear_rho[:, None] * self._ratio(point.plan.sum(dim=1))
         f, g = center(f, g, problem.b, torch.isinf(problem.rho_a) & torch.isinf(problem.rho_b))
-        return f.masked_fill(~problem.mask, 0), g, best
+        return f.masked_fill(problem.a == 0, 0), g, best
 
     def error(self, point: Point, best: Tensor | None = None) -> Tensor:
         """L1 distance between a plan and its best response, plus the violation of a kept marginal; ``(B,)``."""

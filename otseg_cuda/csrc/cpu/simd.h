@@ -9,6 +9,7 @@ using Signed = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
 typedef T Vec __attribute__((vector_size(OTSEG_BYTES)));
 typedef Bits BitsVec __attribute__((vector_size(OTSEG_BYTES)));
 typedef Signed SignedVec __attribute__((vector_size(OTSEG_BYTES)));
+typedef int32_t WordVec __attribute__((vector_size(OTSEG_BYTES)));
 #define OTSEG_INLINE static inline __attribute__((always_inline))
 
 static constexpr bool SINGLE = sizeof(T) == 4;
@@ -24,13 +25,14 @@ OTSEG_INLINE Vec broadcast(T x) { return Vec{} + x; }
 
 OTSEG_INLINE Vec load(const T* p) { return *reinterpret_cast<const Vec*>(p); }
 OTSEG_INLINE void store(T* p, Vec x) { *reinterpret_cast<Vec*>(p) = x; }
+typedef T UnalignedVec __attribute__((vector_size(OTSEG_BYTES), aligned(sizeof(T)), may_alias));
+OTSEG_INLINE Vec load_unaligned(const T* p) { return *reinterpret_cast<const UnalignedVec*>(p); }
 
 // x where the mask (all bits, per lane) is set, y elsewhere.
-OTSEG_INLINE Vec select(SignedVec mask, Vec x, Vec y) {
-  return (Vec)(((SignedVec)x & mask) | ((SignedVec)y & ~mask));
-}
-OTSEG_INLINE Vec maximum(Vec x, Vec y) { return select(x > y, x, y); }
-OTSEG_INLINE Vec minimum(Vec x, Vec y) { return select(x < y, x, y); }
+OTSEG_INLINE Vec select(SignedVec mask, Vec x, Vec y) { return mask ? x : y; }
+OTSEG_INLINE Vec maximum(Vec x, Vec y) { return x > y ? x : y; }
+OTSEG_INLINE Vec minimum(Vec x, Vec y) { return x < y ? x : y; }
+OTSEG_INLINE Vec absolute(Vec x) { return (Vec)((BitsVec)x & (~Bits(0) >> 1)); }
 
 OTSEG_INLINE T sum(Vec x) {
   T total = 0;
@@ -43,10 +45,32 @@ OTSEG_INLINE T max(Vec x) {
   return best;
 }
 
+// Running sums of the lanes: shifts by one lane, two, four, ..., counted in words of 4 bytes.
+#define OTSEG_SHIFT(x, ...) (Vec)__builtin_shufflevector(WordVec{}, (WordVec)(x), __VA_ARGS__)
+OTSEG_INLINE Vec scan(Vec x) {
+#if OTSEG_BYTES == 16
+  if constexpr (SINGLE) x += OTSEG_SHIFT(x, 0, 4, 5, 6);
+  x += OTSEG_SHIFT(x, 0, 1, 4, 5);
+#elif OTSEG_BYTES == 32
+  if constexpr (SINGLE) x += OTSEG_SHIFT(x, 0, 8, 9, 10, 11, 12, 13, 14);
+  x += OTSEG_SHIFT(x, 0, 1, 8, 9, 10, 11, 12, 13);
+  x += OTSEG_SHIFT(x, 0, 1, 2, 3, 8, 9, 10, 11);
+#elif OTSEG_BYTES == 64
+  if constexpr (SINGLE) x += OTSEG_SHIFT(x, 0, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30);
+  x += OTSEG_SHIFT(x, 0, 1, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29);
+  x += OTSEG_SHIFT(x, 0, 1, 2, 3, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27);
+  x += OTSEG_SHIFT(x, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23);
+#endif
+  return x;
+}
+#undef OTSEG_SHIFT
+// The last lane in all of them.
+OTSEG_INLINE Vec last(Vec x) { return broadcast(x[LANES - 1]); }
+
 // exp: 0 below EXP_LOW (minus infinity included), cut above EXP_HIGH, NaN for NaN; within 1 ulp or so between.
 OTSEG_INLINE Vec exp(Vec x) {
   const SignedVec tiny = x < broadcast(EXP_LOW);
-  Vec cut = minimum(broadcast(EXP_HIGH), select(tiny, broadcast(EXP_LOW), x));
+  const Vec cut = minimum(broadcast(EXP_HIGH), maximum(broadcast(EXP_LOW), x));  // in this order they keep NaN
   const Vec shifted = cut * T(1.44269504088896340736) + MAGIC;
   const Vec n = shifted - MAGIC;
   const Vec r = (cut - n * LN2_HIGH) - n * LN2_LOW;  // |r| <= log(2) / 2
@@ -71,7 +95,7 @@ OTSEG_INLINE Vec exp(Vec x) {
   y = y * (r * r) + r + T(1);
   // The low bits of `shifted` are n: they become the exponent.
   const Vec power = (Vec)(((BitsVec)shifted << MANTISSA) + (BIAS << MANTISSA));
-  return select(~tiny, y * power, Vec{});
+  return select(tiny, Vec{}, y * power);
 }
 
 // log of a positive normal number, by log m = 2 atanh((m - 1) / (m + 1)) with m in [1/sqrt 2, sqrt 2].

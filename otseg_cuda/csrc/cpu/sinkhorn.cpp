@@ -45,14 +45,15 @@ struct Batch {
 
 double damping(double slope) { return std::isinf(slope) ? 0 : 1 / (1 + slope); }
 
-// Indices in order: those with mass first; returns how many these are.
+// Indices in order: those with mass first; returns how many these are. A denormal number counts as 0.
 template <class T>
 int64_t massive_first(const T* mass, int64_t size, int64_t* list) {
+  const T least = std::numeric_limits<T>::min();
   int64_t count = 0;
   for (int64_t i = 0; i < size; ++i)
-    if (mass[i] > 0) list[count++] = i;
+    if (mass[i] >= least) list[count++] = i;
   for (int64_t i = 0, next = count; i < size; ++i)
-    if (!(mass[i] > 0)) list[next++] = i;
+    if (!(mass[i] >= least)) list[next++] = i;
   return count;
 }
 

@@ -86,7 +86,7 @@ struct Loop {
     for (int64_t c = 0; c < k; ++c)
       for (int v = 0; v < VECS; ++v) {
         T* p = out + c * WIDTH + v * LANES;
-        store(p, exp((load(p) - peak[v]) + lifted_.get()[c]));
+        store(p, exp((load(p) + lifted_.get()[c]) - peak[v]));  // rounded as the peak was: at most the lift
       }
   }
 
@@ -168,10 +168,14 @@ struct Loop {
       build = attempt == 1;
       for (int64_t c = 0; c < k; ++c) {
         if (build) {
-          const double lift = std::min(std::max(target_.get()[c] - g[c], 0.0), SHIFT);
-          reference[c] = T(g[c] + lift);
-          shifted_.get()[c] = T(g[c]);
-          lifted_.get()[c] = T(reference[c]);
+          // Rows are relative to their largest entry times mass, so that none is lost however small its mass is.
+          const double lift = std::min(std::max(target_.get()[c] - g[c], 0.0), SHIFT + log_b_.get()[c]);
+          T lifted = T(g[c] + lift);
+          const T shifted = T(g[c] + log_b_.get()[c]);
+          if (!(lifted - shifted <= T(2 * SHIFT))) lifted = shifted;  // so large that rounding is all there is
+          shifted_.get()[c] = shifted;
+          lifted_.get()[c] = lifted;
+          reference[c] = lifted;
         }
         weight_.get()[c] = T(b_.get()[c] * std::exp(g[c] - reference[c]));
       }
@@ -240,15 +244,20 @@ struct Loop {
 
   // log of the sum of a exp(-slope_a f).
   double log_mass_a() {
-    const int64_t padded = tiles * WIDTH;
-    const T* f = slope_a > 0 ? this->f() : f_.get();
-    T top = 0;
-    if (slope_a > 0 && n > 0) top = -T(slope_a) * *std::min_element(f, f + n);
     double total = 0;
-    for (int64_t i = 0; i < padded; i += LANES) {
-      const Vec a = load(a_.get() + i);
-      total += sum(slope_a > 0 ? a * exp(-T(slope_a) * load(f + i) - top) : a);
+    if (slope_a == 0) {
+      for (int64_t i = 0; i < n; ++i) total += a_.get()[i];
+      return std::log(total);
     }
+    // Exponents are stored, so that each is rounded once: a fused one may exceed the peak by far where it is large.
+    const T* f = this->f();
+    T* x = f_before_.get();
+    T top = -std::numeric_limits<T>::infinity();
+    for (int64_t i = 0; i < tiles * WIDTH; ++i) {
+      x[i] = log_a_.get()[i] - T(slope_a) * f[i];
+      top = x[i] > top ? x[i] : top;
+    }
+    for (int64_t i = 0; i < tiles * WIDTH; i += LANES) total += sum(exp(load(x + i) - top));
     return double(top) + std::log(total);
   }
 
@@ -276,7 +285,7 @@ struct Loop {
              std::optional<double> tol, T* f_out, T* g_out, int64_t* n_iter, T* error) {
     prepare(a, b, f_start);
     const double total_slope = slope_a + slope_b;
-    const bool movable = translate && total_slope > 0 && !std::isinf(total_slope);
+    const bool movable = translate && total_slope > std::numeric_limits<T>::epsilon() && !std::isinf(total_slope);
     const bool empty_columns = total_columns > k;
     const double exact_mass = movable && slope_a == 0 ? log_mass_a() : 0;
     for (int64_t c = 0; c < k; ++c) wrong_.get()[c] = c;
@@ -318,8 +327,8 @@ struct Loop {
   // The same for rows without mass, among them the padding.
   void finish_rows(int64_t total_rows, T* f_out) {
     for (int64_t c = 0; c < k; ++c) {
-      shifted_.get()[c] = lifted_.get()[c] = T(g_.get()[c]);
-      weight_.get()[c] = T(b_.get()[c]);
+      shifted_.get()[c] = lifted_.get()[c] = T(g_.get()[c] + log_b_.get()[c]);
+      weight_.get()[c] = T(1);
     }
     Buffer<T> tile;
     tile.get(WIDTH * k);

@@ -73,7 +73,7 @@ std::tuple<Tensor, Tensor> viterbi(const Tensor& scores, const Tensor& transitio
   const auto decode = OTSEG_BEST(decode_range, dtype);
   torch::stable::parallel_for(0, size, std::max<int64_t>(1, 4096 / std::max<int64_t>(1, n * k)),
                               [&](int64_t begin, int64_t end) { decode(batch, begin, end); });
-  return {path, value};
+  return {value, path};
 }
 
 }  // namespace

@@ -110,6 +110,17 @@ def test_chunks_change_nothing(points, monkeypatch):
     torch.testing.assert_close(torch.autograd.grad(parts.square().sum(), x)[0], expected)
 
 
+@pytest.mark.parametrize(("protocol", "p"), [("default", 1), ("default", 1.5), ("default", 2), ("published", None)])
+def test_what_autograd_records_is_the_same(points, protocol, p):
+    x, y, directions = points
+    y = torch.cat((y, x[0, :1]))  # coinciding points too
+    options = {"directions": directions, "p": p, "protocol": protocol}
+    expected = sliced_pairwise(x, y, **options)
+    recorded = sliced_pairwise(x.requires_grad_(), y, **options)
+    assert recorded.requires_grad
+    torch.testing.assert_close(recorded.detach(), expected, atol=1e-12, rtol=1e-12)
+
+
 def test_bad_arguments_are_refused(points):
     x, y, directions = points
     for change, error, message in (

@@ -19,7 +19,11 @@ def test_prior_of_a_window_is_temporal_smoothness(generator, radius, protocol):
     fast = TemporalSmoothness(weight, radius, protocol)
     torch.testing.assert_close(general.energy_and_grad(plan, mask), fast.energy_and_grad(plan, mask))
     a = plan.sum(dim=2) * mask
-    torch.testing.assert_close(general.smoothness(a, mask), fast.smoothness(a, mask))
+    bound = fast.smoothness(a, mask)
+    assert (general.smoothness(a, mask) <= bound * (1 + 1e-12)).all()
+    equal = mask.double() / mask.sum(dim=1, keepdim=True)
+    if protocol == "default":  # there the window is no longer than the sequence
+        torch.testing.assert_close(general.smoothness(equal, mask), fast.smoothness(equal, mask))
 
 
 def test_products_and_bound(generator):
