@@ -5,7 +5,7 @@ Installation never fails for want of a kernel, unless the environment variable O
     auto     (default) build what the machine can; a failure is one warning and an installation in pure Python
     none     pure Python
     cpu      build the CPU kernels; failure is an error
-    cuda     build the CUDA kernels; failure is an error
+    cuda     build the CUDA kernels, even for a torch without CUDA; failure is an error
     require  build what the machine can, at least the CPU kernels; failure is an error
 
 torch is no build requirement: it is looked for where the installation goes, or in the folder OTSEG_TORCH_PATH.
@@ -26,7 +26,8 @@ from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
 from setuptools.command.editable_wheel import editable_wheel
 
-MODES = ("auto", "none", "cpu", "cuda", "require")
+#: The kernels that a mode builds; those of the CPU come first.
+MODES = {"auto": ("cpu", "cuda"), "none": (), "cpu": ("cpu",), "cuda": ("cuda",), "require": ("cpu", "cuda")}
 MODE = os.environ.get("OTSEG_BUILD", "auto")
 INFO = {"date": datetime.date.today().isoformat(), "mode": MODE}
 BUILT = []  # devices
@@ -52,20 +53,22 @@ def extensions():
     """The libraries to build here, empty for pure Python; raises where the mode asks for what cannot be had."""
     if MODE not in MODES:
         raise SystemExit(f"`OTSEG_BUILD` must be one of {', '.join(MODES)}; got {MODE!r}.")
-    if MODE == "cuda":
-        raise SystemExit("`OTSEG_BUILD=cuda` is not available: this version has kernels for the CPU only.")
-    try:
-        if MODE == "none":
-            raise build.BuildError("OTSEG_BUILD=none")
-        folder = torch_folder()
-        INFO.update(build.info(folder))
-    except build.BuildError as error:
-        INFO["kernels"] = f"none ({error})"
-        if MODE in ("cpu", "require"):
-            raise SystemExit(f"OTSEG_BUILD={MODE}, but {error}.") from None
-        return []
-    INFO["kernels"] = "none (the build failed)"  # until it has not
-    return [extension("cpu", folder)]
+    INFO["kernels"] = f"none (OTSEG_BUILD={MODE})"
+    found = []
+    for device in MODES[MODE]:
+        try:
+            folder = torch_folder()
+            about = build.info(folder, device, cross=MODE == "cuda")
+            INFO.update(about if not found else {f"{device} compiler": about["compiler"]})
+            found.append(extension(device, folder))
+            INFO["kernels"] = "none (the build failed)"  # until it has not
+        except build.BuildError as error:
+            if MODE == device or (MODE == "require" and device == "cpu"):
+                raise SystemExit(f"OTSEG_BUILD={MODE}, but {error}.") from None
+            INFO["kernels" if device == "cpu" else f"no {device} kernels"] = f"none ({error})"
+            if device == "cpu":  # then this machine has no compiler or no torch
+                break
+    return found
 
 
 def extension(device, folder):

@@ -36,6 +36,10 @@ __device__ __forceinline__ T infinity() {
   return T(__builtin_huge_valf());
 }
 
+// The gap between 1 and the next number.
+template <class T>
+constexpr double UNIT = sizeof(T) == 4 ? 1.1920928955078125e-07 : 2.220446049250313e-16;
+
 // A sum of exponentials as peak and total, total exp(peak); nothing yet is (-inf, 0).
 template <class T>
 struct LogSum {

@@ -96,7 +96,7 @@
       rest_a = isinf(slope) ? T(1) : T(slope / (1 + slope));
       tau_b = isinf(slope_b) ? 0 : 1 / (1 + slope_b);
       total_slope = slope + slope_b;
-      movable = in.translate && total_slope > 0 && !isinf(total_slope);
+      movable = in.translate && total_slope > UNIT<T> && !isinf(total_slope);
     }
     __syncthreads();
     bool empty = false;

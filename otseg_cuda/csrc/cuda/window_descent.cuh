@@ -52,8 +52,7 @@ __host__ __device__ inline bool splits_offsets(int64_t blocks, int64_t k) { retu
 // What the threads of a block know, once, in shared memory: thread 0 writes it, between barriers.
 template <class T>
 struct WindowBlock {
-  static constexpr double TINY = sizeof(T) == 4 ? 1.17549435e-38 : 2.2250738585072014e-308;
-  static constexpr double UNIT = sizeof(T) == 4 ? 1.1920929e-07 : 2.220446049250313e-16;
+  static constexpr double TINY = sizeof(T) == 4 ? 1.1754943508222875e-38 : 2.2250738585072014e-308;
 
   WindowDescent<T> in;
   Team team;

@@ -115,7 +115,7 @@
     if (threadIdx.x == 0) {
       mass = weight_all;
       mass_b = weight_b;
-      rounding = 16 * UNIT * weight_all * (high + low + 2 * double(in.curvature[problem]) + epsilon);
+      rounding = 16 * UNIT<T> * weight_all * (high + low + 2 * double(in.curvature[problem]) + epsilon);
     }
     __syncthreads();
     const double first_value = value(start_rows());

@@ -160,7 +160,7 @@
       const T log_sum = log_row(row < end ? row : end - 1, T(0), step, x);
       if (row >= end) continue;
       const T mass = a[row];
-      if (last && lane_k() == 0) f[row] = T(-epsilon * double(tau) * log_sum);
+      if (last && lane_k() == 0) f[row] = mass > 0 ? T(-epsilon * double(tau) * log_sum) : T(0);
       for (int strip = 0; strip < strips; ++strip) {
         if (strips > 1) load(row, strip, T(0), step, x);
 #pragma unroll
