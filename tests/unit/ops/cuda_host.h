@@ -1,8 +1,8 @@
 // CUDA's device code on the host: every thread of a grid is a fiber, so that kernels can be tested without a GPU.
 //
 // A fiber runs until it waits: for its warp in a shuffle, for its block in __syncthreads, for other blocks in
-// __nanosleep. All blocks of a grid run at the same time. Fibers take turns forward, backward or shuffled: a missing
-// barrier shows as a result that depends on the order. A grid in which nobody can go on ends the process with a message.
+// __nanosleep. All blocks of a grid run at the same time. Threads take turns forward or backward, or warps run as far
+// ahead of others as they can: a missing barrier shows as a result that depends on the order. A grid in which nobody can go on ends the process with a message.
 #pragma once
 
 #include <setjmp.h>
@@ -137,7 +137,26 @@ inline void prepare(Fiber& fiber, Block& block, unsigned thread) {
   makecontext(&fiber.context, enter, 0);
 }
 
-// Run a kernel; `order` is 0 forward, 1 backward, above that the seed of a shuffle.
+// Every warp of the list in turn: alone until it waits for others (`eager`), or one step.
+inline bool run_warps(std::vector<Fiber>& fibers, const std::vector<size_t>& turn, bool backward, bool eager) {
+  bool left = false;
+  for (size_t warp : turn) {
+    for (long before = -1; before != grid()->progress;) {
+      before = grid()->progress;
+      for (size_t lane = 0; lane < 32; ++lane) {
+        Fiber& fiber = fibers[warp * 32 + (backward ? 31 - lane : lane)];
+        if (fiber.done) continue;
+        left = true;
+        resume(fiber);
+      }
+      if (!eager) break;
+    }
+  }
+  return left;
+}
+
+// Run a kernel. `order` is 0: threads take turns, 1: backward, above: the seed of a shuffle of warps, anew in every
+// round, in which each goes as far ahead of the others as barriers allow.
 inline void launch(unsigned blocks, unsigned threads, size_t memory, int order, std::function<void()> kernel) {
   Grid all;
   grid() = &all;
@@ -154,20 +173,16 @@ inline void launch(unsigned blocks, unsigned threads, size_t memory, int order, 
     block.memory.assign(memory + 16, 0xff);
     for (unsigned thread = 0; thread < threads; ++thread) prepare(fibers[size_t(index) * threads + thread], block, thread);
   }
-  std::vector<size_t> turn(fibers.size());
+  std::vector<size_t> turn(fibers.size() / 32);
   for (size_t i = 0; i < turn.size(); ++i) turn[i] = order == 1 ? turn.size() - 1 - i : i;
-  if (order > 1) std::shuffle(turn.begin(), turn.end(), std::mt19937(order));
-  for (int idle = 0, left = 1; left;) {
+  std::mt19937 random(order);
+  for (int idle = 0;;) {
     const long before = all.progress;
-    left = 0;
-    for (size_t i : turn) {
-      if (fibers[i].done) continue;
-      ++left;
-      resume(fibers[i]);
-    }
+    if (order > 1) std::shuffle(turn.begin(), turn.end(), random);
+    if (!run_warps(fibers, turn, order == 1, order > 1)) break;
     idle = all.progress == before ? idle + 1 : 0;
-    if (idle > 3 && left) {
-      std::fprintf(stderr, "deadlock: %d threads wait for others\n", left);
+    if (idle > 3) {
+      std::fprintf(stderr, "deadlock: threads wait for others that never come\n");
       std::abort();
     }
   }

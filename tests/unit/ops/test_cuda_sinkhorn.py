@@ -69,6 +69,14 @@ def test_of_tiny_masses(sinkhorn, sides, dtype, generator):
     assert_same(sinkhorn(values, 12, None, False)[0], reference_sweeps(*values, 12, None, False), bits(dtype))
 
 
+def test_columns_far_below_the_others(sinkhorn, generator):
+    """Their entries are at the end of what float32 can hold: their sums must not be trusted."""
+    score = torch.rand(1, 40, 3, generator=generator) - torch.tensor([0.0, 102.0, 0.0])
+    a, b = torch.full((1, 40), 1 / 40), torch.full((1, 3), 1 / 3)
+    values = [score, a, b, torch.zeros(1), torch.full((1,), 20.0), torch.zeros(1, 40)]
+    assert_same(sinkhorn(values, 12, None, True)[0], reference_sweeps(*values, 12, None, True), 1e-6)
+
+
 @pytest.mark.parametrize("tol", [1e-4, 1e-7])
 def test_stops_where_the_reference_does(sinkhorn, tol, generator):
     """Per problem: three that need different numbers of sweeps, by one team of blocks after the other."""
