@@ -54,25 +54,25 @@ def extensions():
     if MODE not in MODES:
         raise SystemExit(f"`OTSEG_BUILD` must be one of {', '.join(MODES)}; got {MODE!r}.")
     INFO["kernels"] = f"none (OTSEG_BUILD={MODE})"
-    found = []
-    for device in MODES[MODE]:
-        try:
-            folder = torch_folder()
-            about = build.info(folder, device, cross=MODE == "cuda")
-            INFO.update(about if not found else {f"{device} compiler": about["compiler"]})
-            found.append(extension(device, folder))
-            INFO["kernels"] = "none (the build failed)"  # until it has not
-        except build.BuildError as error:
-            if MODE == device or (MODE == "require" and device == "cpu"):
-                raise SystemExit(f"OTSEG_BUILD={MODE}, but {error}.") from None
-            INFO["kernels" if device == "cpu" else f"no {device} kernels"] = f"none ({error})"
-            if device == "cpu":  # then this machine has no compiler or no torch
-                break
-    return found
+    found = [extension(device) for device in MODES[MODE]]
+    return [one for one in found if one is not None]
 
 
-def extension(device, folder):
-    """One library; setuptools asks only for its name and its dependencies, see BuildKernels."""
+def extension(device):
+    """The library of a device, None where it cannot be built here.
+
+    Setuptools asks only for its name and its dependencies, see BuildKernels.
+    """
+    try:
+        folder = torch_folder()
+        about = build.info(folder, device, cross=MODE == "cuda")
+    except build.BuildError as error:
+        if device == MODE or (MODE == "require" and device == "cpu"):
+            raise SystemExit(f"OTSEG_BUILD={MODE}, but {error}.") from None
+        INFO["kernels" if device == "cpu" else "no cuda kernels"] = f"none ({error})"
+        return None
+    INFO.update({"torch": about["torch"], "compiler" if device == "cpu" else "cuda compiler": about["compiler"]})
+    INFO["kernels"] = "none (the build failed)"  # until it has not
     depends = ["setup.py", "otseg_cuda/build.py", *(str(path) for path in build.SOURCES.rglob("*") if path.is_file())]
     sources = [os.path.relpath(path) for path in build.sources(device)]
     found = Extension(f"otseg_cuda._C_{device}", sources, depends=depends, py_limited_api=True)

@@ -120,7 +120,7 @@ def _cpu(torch: Path) -> tuple[list[str], list[str]]:
 
 
 def _cuda(torch: Path) -> tuple[list[str], list[str]]:
-    """The same for CUDA. A torch without CUDA has the headers, and not the library that it is linked with in the end."""
+    """The same for CUDA. A torch without CUDA has the headers, but not the library to link with."""
     libraries = ["-ltorch_cpu", *(["-ltorch_cuda"] if (torch / "lib" / "libtorch_cuda.so").exists() else [])]
     link = [*nvcc(), "-shared", *architectures(), f"-L{torch / 'lib'}", *libraries]
     return [*nvcc(), *NVCC_FLAGS, *DEFINES, *architectures(), "-c"], link

@@ -39,14 +39,16 @@ inline Device device_of(const void* kernel) {
           knows_clusters(kernel)};
 }
 
-inline void allow_memory(const void* kernel, size_t memory) {
-  OTSEG_CUDA(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, int(memory)));
+// All the shared memory that there is: what a launch asks for is another matter, and may differ between host threads.
+inline void allow_memory(const void* kernel) {
+  const int most = attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin);
+  OTSEG_CUDA(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, most));
 }
 
 // Blocks of the kernel that one multiprocessor runs at a time.
 inline int resident_blocks(const void* kernel, int threads, size_t memory) {
   if (memory > size_t(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin))) return 0;
-  allow_memory(kernel, memory);
+  allow_memory(kernel);
   int count = 0;
   OTSEG_CUDA(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&count, kernel, threads, memory));
   return count;
@@ -61,7 +63,7 @@ inline cudaStream_t current_stream(const Tensor& x) {
 // Launch teams of blocks whose blocks all run at the same time: as clusters, or together.
 inline void launch_teams(const void* kernel, int teams, int blocks, int threads, size_t memory, bool cluster,
                          cudaStream_t stream, void* args) {
-  allow_memory(kernel, memory);
+  allow_memory(kernel);
   cudaLaunchConfig_t config = {};
   config.gridDim = dim3(unsigned(teams) * unsigned(blocks));
   config.blockDim = dim3(unsigned(threads));

@@ -1,4 +1,4 @@
-// What the plans of all kernels share: how problems are laid out on a device. On the host, and the same under emulation.
+// What the plans of all kernels share: how problems are laid out on a device. Host code, the same under emulation.
 #pragma once
 
 #include <cstddef>

@@ -34,7 +34,8 @@ void run(const Tensor& score, Sinkhorn<T>& args) {
   const Tensor work = torch::stable::new_empty(score, {int64_t(plan.bytes())}, ScalarType::Byte);
   const Tensor arrivals = torch::stable::new_empty(score, {plan.teams}, ScalarType::Int);
   apply(plan, static_cast<unsigned char*>(work.data_ptr()), static_cast<unsigned*>(arrivals.data_ptr()), args);
-  if (plan.blocks > 1) OTSEG_CUDA(cudaMemsetAsync(args.arrivals, 0, plan.teams * sizeof(unsigned), stream));
+  if (plan.blocks > 1 && !plan.cluster)
+    OTSEG_CUDA(cudaMemsetAsync(args.arrivals, 0, plan.teams * sizeof(unsigned), stream));
   launch_teams(kernel, plan.teams, plan.blocks, threads, plan.memory, plan.cluster, stream, &args);
 }
 

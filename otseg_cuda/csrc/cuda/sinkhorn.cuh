@@ -11,7 +11,7 @@
 //
 // Blocks leave their column sums in global memory, meet at one barrier per sweep, and each adds all sums up in the
 // same order: no atomic changes a result. Rows and columns without mass (padding among them) take no part in the loop
-// and get their potentials at the end; they add exact zeros, so that padding changes no bit while `rows` stays the same.
+// and get their potentials at the end; they add exact zeros, so that padding changes no bit while `rows` is the same.
 #pragma once
 
 #include "device.cuh"
@@ -117,7 +117,9 @@ struct SinkhornBlock {
   __device__ __forceinline__ int64_t row_of(int i) const {
     return inside(i) ? first + int64_t(i) * unit + lane_row() : end - 1;
   }
-  __device__ __forceinline__ T* slots(int i) const { return cache + size_t(i) * slots_per_row * blockDim.x + threadIdx.x; }
+  __device__ __forceinline__ T* slots(int i) const {
+    return cache + size_t(i) * slots_per_row * blockDim.x + threadIdx.x;
+  }
   __device__ __forceinline__ T mass_of(int i) const {
     if (cached) return slots(i)[size_t(slots_per_row - 1) * blockDim.x];
     return inside(i) ? a[row_of(i)] : T(0);

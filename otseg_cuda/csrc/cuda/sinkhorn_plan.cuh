@@ -30,7 +30,8 @@ SinkhornPlan plan_sinkhorn(int64_t problems, int64_t n, int64_t k, int threads, 
   plan.rows = unit * (k <= 256 ? 4 : k <= 512 ? 2 : 1);
   plan.blocks = int(divide_up(n, plan.rows));
   plan.shared_state = state_bytes<T>(int(k)) + partial_size(int(k)) * sizeof(T) <= 32768;
-  const size_t scratch = sizeof(SinkhornBlock<T>) + 64 * sizeof(double) + (threads / 32) * size_t(plan.lanes) * ENTRIES * 2 * sizeof(T);
+  const size_t sums = (threads / 32) * size_t(plan.lanes) * ENTRIES * 2 * sizeof(T);
+  const size_t scratch = sizeof(SinkhornBlock<T>) + 64 * sizeof(double) + sums;
   const size_t base = scratch + (plan.shared_state ? state_bytes<T>(int(k)) : 0);
   const auto memory = [&](int64_t rows, int blocks) {  // with all entries of a block
     return base + (blocks == 1 && plan.shared_state ? partial_size(int(k)) * sizeof(T) : 0) +

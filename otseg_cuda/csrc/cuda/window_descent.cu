@@ -31,7 +31,8 @@ void run(const Tensor& cost, WindowDescent<T>& args) {
   const Tensor work = torch::stable::new_empty(cost, {int64_t(plan.bytes())}, ScalarType::Byte);
   const Tensor arrivals = torch::stable::new_empty(cost, {plan.teams}, ScalarType::Int);
   apply(plan, data<unsigned char>(work), data<unsigned>(arrivals), args);
-  if (plan.blocks > 1) OTSEG_CUDA(cudaMemsetAsync(args.arrivals, 0, plan.teams * sizeof(unsigned), stream));
+  if (plan.blocks > 1 && !plan.cluster)
+    OTSEG_CUDA(cudaMemsetAsync(args.arrivals, 0, plan.teams * sizeof(unsigned), stream));
   launch_teams(kernel, plan.teams, plan.blocks, threads, plan.memory, plan.cluster, stream, &args);
 }
 

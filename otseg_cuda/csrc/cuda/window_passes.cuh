@@ -122,7 +122,8 @@
     if (row < 0) return 0;
     row = row < n ? row : n - 1;
     const int columns = k + 1;
-    return from_others(prefix() + row * columns + column) + offsets[size_t(unsigned(row) / rows_each) * columns + column];
+    const size_t block = unsigned(row) / rows_each;
+    return from_others(prefix() + row * columns + column) + offsets[block * columns + column];
   }
 
   // Gradient of the candidate; returns this thread's part of <C + window / 2 + epsilon M, P>.

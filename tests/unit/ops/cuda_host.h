@@ -2,7 +2,8 @@
 //
 // A fiber runs until it waits: for its warp in a shuffle, for its block in __syncthreads, for other blocks in
 // __nanosleep. All blocks of a grid run at the same time. Threads take turns forward or backward, or warps run as far
-// ahead of others as they can: a missing barrier shows as a result that depends on the order. A grid in which nobody can go on ends the process with a message.
+// ahead of others as they can: a missing barrier shows as a result that depends on the order. A grid in which nobody
+// can go on ends the process with a message.
 #pragma once
 
 #include <setjmp.h>
@@ -171,7 +172,8 @@ inline void launch(unsigned blocks, unsigned threads, size_t memory, int order, 
     block.warps.resize(threads / 32);
     for (Warp& warp : block.warps) warp.meeting.size = 32;
     block.memory.assign(memory + 16, 0xff);
-    for (unsigned thread = 0; thread < threads; ++thread) prepare(fibers[size_t(index) * threads + thread], block, thread);
+    for (unsigned thread = 0; thread < threads; ++thread)
+      prepare(fibers[size_t(index) * threads + thread], block, thread);
   }
   std::vector<size_t> turn(fibers.size() / 32);
   for (size_t i = 0; i < turn.size(); ++i) turn[i] = order == 1 ? turn.size() - 1 - i : i;

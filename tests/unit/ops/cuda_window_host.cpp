@@ -40,7 +40,8 @@ int solve(const Machine* machine, const int64_t* sizes, T** in, const int64_t* h
   std::vector<unsigned char> work(plan.bytes(), 0xff);
   std::vector<unsigned> arrivals(plan.teams, 0);
   apply(plan, work.data(), arrivals.data(), args);
-  host::launch(plan.teams * plan.blocks, plan.threads, plan.memory, int(machine->order), [&] { window_kernel<T>(args); });
+  const unsigned blocks = plan.teams * plan.blocks;
+  host::launch(blocks, plan.threads, plan.memory, int(machine->order), [&] { window_kernel<T>(args); });
   return plan.blocks;
 }
 

@@ -25,7 +25,8 @@ def sinkhorn(compile_for_host):
         machine = (ctypes.c_int64 * 6)(multiprocessors, shared, resident, 0, threads, order)
         sizes = (ctypes.c_int64 * 6)(*score.shape, *score.stride())
         call = library.sinkhorn_double if score.dtype == DOUBLE else library.sinkhorn_float
-        inputs, outputs = ([ctypes.c_void_p(x.data_ptr()) for x in xs] for xs in ((score, *dense), (f, g, n_iter, error)))
+        inputs = [ctypes.c_void_p(x.data_ptr()) for x in (score, *dense)]
+        outputs = [ctypes.c_void_p(x.data_ptr()) for x in (f, g, n_iter, error)]
         tol = ctypes.c_double(-1 if tol is None else tol)
         how = call(machine, sizes, *inputs, ctypes.c_int64(max_iter), tol, int(translate), *outputs)
         return (f, g, n_iter, error), (how // 10, bool(how % 10))

@@ -31,8 +31,8 @@ def window(compile_for_host):
         ]
         call = library.window_double if cost.dtype == DOUBLE else library.window_float
         width, count = (ctypes.c_void_p(x.data_ptr()) for x in (half_width.contiguous(), n_iter))
-        tol = ctypes.c_double(-1 if tol is None else tol)
-        blocks = call(machine, sizes, pointers[0], width, ctypes.c_int64(max_iter), tol, int(trace), pointers[1], count)
+        options = ctypes.c_int64(max_iter), ctypes.c_double(-1 if tol is None else tol), int(trace)
+        blocks = call(machine, sizes, pointers[0], width, *options, pointers[1], count)
         plan, f, g, objective, error, history = outputs
         return (plan, f, g, objective, error, n_iter, history), blocks
 
@@ -50,7 +50,9 @@ def assert_same(found, expected, dtype):
 
 
 @pytest.mark.parametrize("radius", [1, 0.04, 1.0])
-@pytest.mark.parametrize("shape", [(2, 1, 1), (2, 1, 7), (2, 7, 1), (3, 70, 5), (2, 300, 12), (1, 200, 48), (1, 9, 300)])
+@pytest.mark.parametrize(
+    "shape", [(2, 1, 1), (2, 1, 7), (2, 7, 1), (3, 70, 5), (2, 300, 12), (1, 200, 48), (1, 9, 300)]
+)
 def test_is_the_reference(window, shape, radius, dtype):
     values = arguments(make(7, shape, radius=radius, dtype=dtype))
     found, _ = window(values, 6, None, True)
