@@ -23,6 +23,9 @@ class SegmentationModel(nn.Module, ABC):
     config_class: ClassVar[type]
     #: The settings of this model.
     config: Any
+    #: Epoch of the training, counted from 0: :func:`otseg.train.fit` sets it, for losses that follow a schedule. In a
+    #: loop of your own, set it yourself.
+    epoch: int = 0
 
     @abstractmethod
     def prepare(self, batches: Iterable[Batch], *, generator: torch.Generator | None = None) -> None:
@@ -31,6 +34,14 @@ class SegmentationModel(nn.Module, ABC):
         Args:
             batches: Batches of the training set, on the model's device; read once.
             generator: Seeds everything that is drawn.
+        """
+
+    def refresh(self, batches: Iterable[Batch], epoch: int) -> None:
+        """Estimate anew from data what is not learned by descent; called before every epoch but the first.
+
+        Args:
+            batches: As in :meth:`prepare`; read at most once.
+            epoch: Number of epochs done.
         """
 
     @abstractmethod

@@ -6,11 +6,14 @@ from otseg.train.evaluation import evaluate_model, segment_dataset
 from otseg.train.fit import fit
 from otseg.train.folders import new_folder, next_folder
 from otseg.train.presets import train_preset
+from otseg.train.restarts import Restarts, fit_restarts
 
 __all__ = [
+    "Restarts",
     "TrainConfig",
     "evaluate_model",
     "fit",
+    "fit_restarts",
     "load_model",
     "new_folder",
     "next_folder",

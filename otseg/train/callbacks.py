@@ -1,14 +1,15 @@
 """What training does around its steps: prepare the model, tell the data its epoch, warn of degenerate solutions."""
 
-import warnings
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
-from jaxtyping import Int
-from torch import Tensor
 from torch.utils.data import DataLoader
 
 from otseg import checks
+from otseg.metrics.degenerate import effective_actions, warn_if_degenerate
+from otseg.models import SegmentationModel
 from otseg.train.module import SegmentationModule
 from otseg.types import Batch
 
@@ -17,11 +18,14 @@ try:
 except ModuleNotFoundError:
     checks.missing_extra("lightning", "train")
 
+__all__ = ["DegenerateSolutions", "Epochs", "Preparation", "effective_actions"]
+
 
 class Preparation(Callback):
-    """Calls ``model.prepare`` once, before the first step; a run that is resumed is prepared already.
+    """Calls ``model.prepare`` once, before the first step, and ``model.refresh`` before every later epoch.
 
-    With several processes the first one prepares, and its weights are sent to the others.
+    A run that is resumed is prepared already. With several processes the first one prepares and refreshes, and its
+    weights are sent to the others.
 
     Args:
         batches: Batches of all training sequences.
@@ -35,12 +39,23 @@ class Preparation(Callback):
         if self.done:
             return
         assert isinstance(pl_module, SegmentationModule)
+        generator = torch.Generator().manual_seed(pl_module.config.seed)
+        self._on_first_process(trainer, pl_module, partial(pl_module.model.prepare, generator=generator))
+        self.done = True
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Refresh the model, unless it is new."""
+        assert isinstance(pl_module, SegmentationModule)
+        if trainer.current_epoch > 0 and type(pl_module.model).refresh is not SegmentationModel.refresh:
+            self._on_first_process(trainer, pl_module, partial(pl_module.model.refresh, epoch=trainer.current_epoch))
+
+    def _on_first_process(
+        self, trainer: Trainer, pl_module: SegmentationModule, estimate: Callable[[Iterator[Batch]], None]
+    ) -> None:
         if trainer.is_global_zero:
-            generator = torch.Generator().manual_seed(pl_module.config.seed)
-            pl_module.model.prepare((batch.to(pl_module.device) for batch in self.batches), generator=generator)
+            estimate(batch.to(pl_module.device) for batch in self.batches)
         if trainer.world_size > 1:
             pl_module.model.load_state_dict(trainer.strategy.broadcast(pl_module.model.state_dict()))
-        self.done = True
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
@@ -54,7 +69,8 @@ class Preparation(Callback):
 class Epochs(Callback):
     """Makes everything that is random in an epoch a function of seed and epoch, so that a resume is exact.
 
-    Tells data set and sampler of the loader which epoch begins, and seeds torch, for models with dropout.
+    Tells data set and sampler of the loader, and the model, which epoch begins, and seeds torch, for models with
+    dropout.
 
     Args:
         loader: Loader of :func:`otseg.train.loaders.training_batches`.
@@ -69,14 +85,13 @@ class Epochs(Callback):
         """Set the epoch."""
         for part in self.parts:
             part.set_epoch(trainer.current_epoch)
+        assert isinstance(pl_module, SegmentationModule)
+        pl_module.model.epoch = trainer.current_epoch
         torch.manual_seed(self.seed * 1_000_003 + trainer.current_epoch)
 
 
 class DegenerateSolutions(Callback):
-    """Warns after the training if the model uses only a few of its actions.
-
-    Unsupervised models can collapse: all frames fall into one or two actions, and the loss is small. The warning is
-    given if the effective number of actions (:func:`effective_actions`) is below 1.5 or a quarter of all.
+    """Warns after the training if the model uses only a few of its actions: :func:`~otseg.metrics.warn_if_degenerate`.
 
     Args:
         batches: Batches of training sequences.
@@ -92,33 +107,10 @@ class DegenerateSolutions(Callback):
         assert isinstance(pl_module, SegmentationModule)
         model, training = pl_module.model, pl_module.model.training
         model.eval()
-        per_batch = []
+        labels, n_actions = [], 1
         for batch in self.batches:
             result = model.segment(batch.features.to(pl_module.device), batch.mask.to(pl_module.device))
-            labels = result.labels()
-            per_batch.append(torch.bincount(labels[labels >= 0], minlength=result.plan.shape[2]))
+            labels.append(result.labels())
+            n_actions = result.plan.shape[2]
         model.train(training)
-        counts = torch.stack(per_batch).sum(dim=0)
-        effective = effective_actions(counts)
-        if len(counts) > 1 and effective < max(1.5, len(counts) / 4):
-            warnings.warn(
-                f"The model uses {effective:.1f} of {len(counts)} actions (effective number over the training "
-                "sequences): a degenerate solution. Train with another seed, raise `rho_b` or `order`, or ask "
-                "for fewer actions.",
-                stacklevel=2,
-            )
-
-
-def effective_actions(counts: Int[Tensor, " K"]) -> float:
-    r"""Effective number of actions: :math:`\exp(-\sum_k p_k \log p_k)` of their shares ``p`` of the frames.
-
-    ``K`` where all actions are equally frequent, 1 where all frames fall into one.
-
-    Args:
-        counts: Number of frames of every action, not all 0.
-
-    Example:
-        >>> round(effective_actions(torch.tensor([10, 10, 0])), 6)
-        2.0
-    """
-    return float(torch.special.entr(counts.double() / counts.sum()).sum().exp())
+        warn_if_degenerate(labels, n_actions)
