@@ -71,13 +71,14 @@
   // The same for the point to start from.
   OTSEG_COLD double start_rows() {
     double divergence = 0;
+    const T product = isinf(rho_a) ? T(-log(mass_b)) : T(0);  // exact frames keep their mass whatever that of b is
     for (int i = 0; i < iterations; ++i) {
       const int64_t row = first + int64_t(i) * unit + threadIdx.x / lanes;
       const T mass = row < end ? a[row] : T(0);
       T *m = density[1 - current] + row * k, *p = plan + row * k;
       double whole = 0;
       for (int column = lane_k(); row < end && column < k; column += lanes) {
-        m[column] = init == nullptr ? T(0) : init[row * in.init_strides[1] + column * in.init_strides[2]];
+        m[column] = init == nullptr ? product : init[row * in.init_strides[1] + column * in.init_strides[2]];
         p[column] = mass > 0 ? mass * exponential(m[column] + log_b[column]) : T(0);
         whole += p[column];
       }

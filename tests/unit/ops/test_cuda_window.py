@@ -70,6 +70,15 @@ def test_marginals_of_every_kind(window, epsilon, rho_a, rho_b, generator):
     assert (found[6].diff(dim=1) <= 1e-12).all()
 
 
+@pytest.mark.parametrize("rho_a", [math.inf, 0.5])
+def test_marginals_of_any_mass(window, rho_a, dtype):
+    values = list(arguments(make(4, (2, 150, 5), rho_a=rho_a, dtype=dtype)))
+    values[1], values[2] = 3 * values[1], 0.7 * values[2]
+    for n_iter in (0, 6):
+        expected = reference_window_descent(*values, n_iter, None, True)
+        assert_same(window(values, n_iter, None, True)[0], expected, dtype)
+
+
 def test_start_and_fixed_step(window, dtype, generator):
     values = list(arguments(make(3, (2, 150, 5), dtype=dtype)))
     density = torch.randn(2, 5, 150, generator=generator, dtype=dtype).transpose(1, 2)  # frames contiguous
