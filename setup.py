@@ -5,7 +5,7 @@ Installation never fails for want of a kernel, unless the environment variable O
     auto     (default) build what the machine can; a failure is one warning and an installation in pure Python
     none     pure Python
     cpu      build the CPU kernels; failure is an error
-    cuda     build the CUDA kernels; failure is an error
+    cuda     build the CUDA kernels, even for a torch without CUDA; failure is an error
     require  build what the machine can, at least the CPU kernels; failure is an error
 
 torch is no build requirement: it is looked for where the installation goes, or in the folder OTSEG_TORCH_PATH.
@@ -26,7 +26,8 @@ from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
 from setuptools.command.editable_wheel import editable_wheel
 
-MODES = ("auto", "none", "cpu", "cuda", "require")
+#: The kernels that a mode builds; those of the CPU come first.
+MODES = {"auto": ("cpu", "cuda"), "none": (), "cpu": ("cpu",), "cuda": ("cuda",), "require": ("cpu", "cuda")}
 MODE = os.environ.get("OTSEG_BUILD", "auto")
 INFO = {"date": datetime.date.today().isoformat(), "mode": MODE}
 BUILT = []  # devices
@@ -52,24 +53,26 @@ def extensions():
     """The libraries to build here, empty for pure Python; raises where the mode asks for what cannot be had."""
     if MODE not in MODES:
         raise SystemExit(f"`OTSEG_BUILD` must be one of {', '.join(MODES)}; got {MODE!r}.")
-    if MODE == "cuda":
-        raise SystemExit("`OTSEG_BUILD=cuda` is not available: this version has kernels for the CPU only.")
+    INFO["kernels"] = f"none (OTSEG_BUILD={MODE})"
+    found = [extension(device) for device in MODES[MODE]]
+    return [one for one in found if one is not None]
+
+
+def extension(device):
+    """The library of a device, None where it cannot be built here.
+
+    Setuptools asks only for its name and its dependencies, see BuildKernels.
+    """
     try:
-        if MODE == "none":
-            raise build.BuildError("OTSEG_BUILD=none")
         folder = torch_folder()
-        INFO.update(build.info(folder))
+        about = build.info(folder, device, cross=MODE == "cuda")
     except build.BuildError as error:
-        INFO["kernels"] = f"none ({error})"
-        if MODE in ("cpu", "require"):
+        if device == MODE or (MODE == "require" and device == "cpu"):
             raise SystemExit(f"OTSEG_BUILD={MODE}, but {error}.") from None
-        return []
+        INFO["kernels" if device == "cpu" else "no cuda kernels"] = f"none ({error})"
+        return None
+    INFO.update({"torch": about["torch"], "compiler" if device == "cpu" else "cuda compiler": about["compiler"]})
     INFO["kernels"] = "none (the build failed)"  # until it has not
-    return [extension("cpu", folder)]
-
-
-def extension(device, folder):
-    """One library; setuptools asks only for its name and its dependencies, see BuildKernels."""
     depends = ["setup.py", "otseg_cuda/build.py", *(str(path) for path in build.SOURCES.rglob("*") if path.is_file())]
     sources = [os.path.relpath(path) for path in build.sources(device)]
     found = Extension(f"otseg_cuda._C_{device}", sources, depends=depends, py_limited_api=True)

@@ -27,7 +27,7 @@ SWEEPS = 50
 
 
 def uniform(cost: Tensor) -> tuple[Tensor, Tensor]:
-    a, b = (torch.full((cost.shape[0], n), 1 / n, dtype=cost.dtype) for n in cost.shape[1:])
+    a, b = (cost.new_full((cost.shape[0], n), 1 / n) for n in cost.shape[1:])
     return a, b
 
 

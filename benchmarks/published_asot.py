@@ -12,9 +12,9 @@ from torch import Tensor
 def published_asot(cost: Tensor, *, epsilon: float, alpha: float, radius: float, rho_b: float, max_iter: int) -> Tensor:
     batch, frames, actions = cost.shape
     reach = int(frames * radius)
-    kernel = torch.full((1, 1, 2 * reach + 1), 1 / radius, dtype=cost.dtype)
+    kernel = cost.new_full((1, 1, 2 * reach + 1), 1 / radius)
     kernel[..., reach] = 0
-    different = 1 - torch.eye(actions, dtype=cost.dtype)
+    different = 1 - torch.eye(actions, dtype=cost.dtype, device=cost.device)
     a, b = 1 / frames, 1 / actions
     plan = torch.full_like(cost, a * b)
 

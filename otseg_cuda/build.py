@@ -120,8 +120,9 @@ def _cpu(torch: Path) -> tuple[list[str], list[str]]:
 
 
 def _cuda(torch: Path) -> tuple[list[str], list[str]]:
-    """The same for CUDA."""
-    link = [*nvcc(), "-shared", *architectures(), f"-L{torch / 'lib'}", "-ltorch_cpu", "-ltorch_cuda"]
+    """The same for CUDA. A torch without CUDA has the headers, but not the library to link with."""
+    libraries = ["-ltorch_cpu", *(["-ltorch_cuda"] if (torch / "lib" / "libtorch_cuda.so").exists() else [])]
+    link = [*nvcc(), "-shared", *architectures(), f"-L{torch / 'lib'}", *libraries]
     return [*nvcc(), *NVCC_FLAGS, *DEFINES, *architectures(), "-c"], link
 
 
@@ -137,8 +138,13 @@ def sources(device: str) -> list[Path]:
     return sorted(SOURCES.glob(f"{device}/*{_DEVICES[device][1]}"))
 
 
-def info(torch: Path, device: str = "cpu") -> dict[str, str]:
+def info(torch: Path, device: str = "cpu", cross: bool = False) -> dict[str, str]:
     """What to write down about a build: date, torch, compiler.
+
+    Args:
+        torch: Folder of torch.
+        device: ``"cpu"`` or ``"cuda"``.
+        cross: Whether a torch that is made without CUDA will do to compile for one that is.
 
     Raises:
         BuildError: If there is no compiler or no source, or torch is too old or made without CUDA.
@@ -146,7 +152,7 @@ def info(torch: Path, device: str = "cpu") -> dict[str, str]:
     version, cuda = torch_version(torch)
     if not sources(device):
         raise BuildError(f"this version of otseg has no kernels for {device}")
-    if device == "cuda" and cuda is None:
+    if device == "cuda" and cuda is None and not cross:
         raise BuildError(f"torch {version} is made without CUDA")
     today = datetime.date.today().isoformat()
     return {"date": today, "torch": version, "compiler": compiler(_DEVICES[device][0]())}

@@ -85,6 +85,8 @@ def _load(kernels: Any, device: str) -> str:
     path = None if kernels is None else kernels.find(device)
     if path is None:
         return "not built"
+    if device == "cuda" and torch.version.cuda is None:
+        return "not loaded: this torch has no CUDA"
     try:
         kernels.load(path)
     except (OSError, RuntimeError) as error:

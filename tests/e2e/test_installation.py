@@ -1,5 +1,6 @@
 """Installation with and without compiler, torch and working sources: it fails only where that was asked for."""
 
+import importlib.util
 import json
 import os
 import shutil
@@ -74,9 +75,9 @@ def test_torch_without_stable_abi(tree):
     assert_pure(*build(tree, OTSEG_TORCH_PATH=str(old)), "kernels need torch >= 2.10; found 2.9.1+cpu")
 
 
-@pytest.mark.parametrize(("mode", "message"), [("fast", "must be one of"), ("cuda", "kernels for the CPU only")])
+@pytest.mark.parametrize(("mode", "message"), [("fast", "must be one of"), ("cuda", "no CUDA compiler")])
 def test_impossible_mode(mode, message, tree):
-    done, wheel = build(tree, OTSEG_BUILD=mode)
+    done, wheel = build(tree, OTSEG_BUILD=mode, CUDA_HOME="/nowhere")
     assert done.returncode != 0
     assert message in done.stderr
     assert wheel is None
@@ -92,6 +93,36 @@ def test_broken_source(tree):
     done, wheel = build(tree, OTSEG_BUILD="require")
     assert done.returncode != 0
     assert wheel is None
+
+
+@compiled
+def test_kernels_fail_apart(tree):
+    """Those for CUDA do not build, those for the CPU are installed; one warning."""
+    for path in (tree / "otseg_cuda" / "csrc" / "cpu").glob("*.cpp"):
+        path.unlink()
+    (tree / "otseg_cuda" / "csrc" / "cpu" / "one.cpp").write_text("int otseg_one() { return 1; }\n")
+    torch = Path(importlib.util.find_spec("torch").origin).parent
+    (tree / "torch").mkdir()
+    (tree / "torch" / "version.py").write_text("__version__ = '2.13.0+cu130'\ncuda: Optional[str] = '13.0'\n")
+    for name in ("include", "lib"):
+        (tree / "torch" / name).symlink_to(torch / name)
+    nvcc = tree / "cuda" / "bin" / "nvcc"
+    nvcc.parent.mkdir(parents=True)
+    nvcc.write_text('#!/bin/sh\n[ "$1" = --version ] && echo "release 13.0" && exit\necho wrong >&2; exit 1\n')
+    nvcc.chmod(0o755)
+    found = {"OTSEG_TORCH_PATH": str(tree / "torch"), "CUDA_HOME": str(tree / "cuda")}
+    done, wheel = build(tree, **found)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("The cuda kernels of otseg were not built") == 1
+    with zipfile.ZipFile(wheel) as archive:
+        assert [name for name in archive.namelist() if "_C_" in name] == [LIBRARY]
+        info = json.loads(archive.read("otseg_cuda/_build_info.json"))
+    assert info["kernels"] == "cpu"
+    assert "wrong" in info["no cuda kernels"]
+    assert info["cuda compiler"] == "release 13.0"
+    done, _ = build(tree, OTSEG_BUILD="require", **found)
+    assert done.returncode != 0
+    assert "the cuda kernels do not build" in done.stderr
 
 
 @compiled

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 import otseg
 from otseg.ops._backend import load_kernels
@@ -36,14 +37,19 @@ def test_absent_is_normal():
         assert load_kernels("", package()) == {"cpu": "not built", "cuda": "not built"}
 
 
-def test_present_is_loaded():
+@pytest.fixture
+def torch_with_cuda(monkeypatch):
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+
+
+def test_present_is_loaded(torch_with_cuda):
     kernels = package(("cpu", "cuda"))
     assert load_kernels(None, kernels) == {"cpu": "loaded from _C_cpu.so", "cuda": "loaded from _C_cuda.so"}
     assert kernels.loaded == [Path("_C_cpu.so"), Path("_C_cuda.so")]
 
 
 @pytest.mark.parametrize(("forced", "devices"), [("torch", []), ("cpp", ["cpu"]), ("cuda", ["cpu", "cuda"])])
-def test_forced(forced, devices):
+def test_forced(forced, devices, torch_with_cuda):
     kernels = package(("cpu", "cuda"))
     found = load_kernels(forced, kernels)
     assert kernels.loaded == [Path(f"_C_{device}.so") for device in devices]
@@ -56,6 +62,34 @@ def test_broken_is_reported_and_does_not_raise():
         found = load_kernels(None, package(("cpu",), OSError("undefined symbol")))
     assert len(caught) == 1
     assert "undefined symbol" in found["cpu"]
+
+
+def test_cuda_kernels_beside_a_torch_without_cuda(monkeypatch):
+    """They are left alone, without a warning: such a torch cannot load them."""
+    monkeypatch.setattr(torch.version, "cuda", None)
+    kernels = package(("cpu", "cuda"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert load_kernels(None, kernels)["cuda"] == "not loaded: this torch has no CUDA"
+    assert kernels.loaded == [Path("_C_cpu.so")]
+    with pytest.raises(ImportError, match="cuda kernels not loaded: this torch has no CUDA"):
+        load_kernels("cuda", kernels)
+
+
+def test_one_library_fails_alone(torch_with_cuda):
+    kernels = package(("cpu", "cuda"))
+    whole = kernels.load
+
+    def load(path):
+        if "cuda" in path.name:
+            raise OSError("libcudart is missing")
+        whole(path)
+
+    kernels.load = load
+    with pytest.warns(RuntimeWarning, match="cuda kernels of otseg were not loaded: .*libcudart is missing"):
+        found = load_kernels(None, kernels)
+    assert found["cpu"] == "loaded from _C_cpu.so"
+    assert kernels.loaded == [Path("_C_cpu.so")]
 
 
 @pytest.mark.parametrize(("forced", "device"), [("cpp", "cpu"), ("cuda", "cuda")])
