@@ -98,6 +98,13 @@ def _sinkhorn_sweeps(uniform: Uniform) -> tuple[Any, ...]:
     return -10 * uniform(2, 33, 5), a, b, *slopes, torch.zeros(2, 33), 20, None, True
 
 
+def _sinkhorn_adjoint(uniform: Uniform) -> tuple[Any, ...]:
+    log_a, log_b = (uniform(2, n).log_softmax(dim=1) for n in (33, 5))
+    damping = torch.tensor([1.0, 0.5]), torch.tensor([0.8, 1.0])
+    potentials = uniform(2, 33), uniform(2, 5)
+    return -10 * uniform(2, 33, 5), log_a, log_b, *damping, *potentials, uniform(2, 33), uniform(2, 5), True
+
+
 def _viterbi(uniform: Uniform) -> tuple[Any, ...]:
     return uniform(2, 33, 5), -uniform(1, 5, 5), None, None, torch.arange(33).expand(2, -1) < 30
 
@@ -111,6 +118,7 @@ def _window_descent(uniform: Uniform) -> tuple[Any, ...]:
 
 #: Arguments of every op, as small as its kernel's branches allow; a new op adds its line.
 CASES: dict[str, Callable[[Uniform], tuple[Any, ...]]] = {
+    "sinkhorn_adjoint": _sinkhorn_adjoint,
     "sinkhorn_sweeps": _sinkhorn_sweeps,
     "viterbi": _viterbi,
     "window_descent": _window_descent,
