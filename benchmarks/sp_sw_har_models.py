@@ -222,6 +222,8 @@ def write_tables(runs_folder: Path, output: Path) -> str:
     ]
     text = "\n".join(lines) + "\n"
     output.write_text(text, encoding="utf-8")
+    reports = [report for name in SETS for seeds in read_runs(runs_folder / name).values() for report in seeds.values()]
+    output.with_suffix(".json").write_text(json.dumps(reports, indent=1) + "\n", encoding="utf-8")
     return text
 
 
@@ -233,7 +235,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", choices=list(methods), default=list(METHODS))
     parser.add_argument("--ablation", action="store_true", help="also the ablation of CLOT")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--runs", type=Path, default=RESULTS / "models_runs")
+    parser.add_argument("--runs", type=Path, default=Path("runs") / "models")
     parser.add_argument("--output", type=Path, default=RESULTS / "models.md")
     parser.add_argument("--tables-only", action="store_true", help="write the tables of the runs there are")
     arguments = parser.parse_args()
