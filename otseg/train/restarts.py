@@ -12,6 +12,7 @@ from otseg.data import SequenceDataset
 from otseg.models import SegmentationModel
 from otseg.train.config import TrainConfig
 from otseg.train.fit import fit
+from otseg.train.module import SegmentationModule
 
 #: Seeds of successive starts are this far apart, so that runs with neighboring seeds share none.
 STRIDE = 1009
@@ -78,8 +79,10 @@ def fit_restarts(
         torch.manual_seed(seed)
         model = build()
         where = None if folder is None else Path(folder) / f"seed_{seed}"
-        done = fit(model, train, config=replace(config, seed=seed), folder=where, **trainer)
-        loss = done.lightning_module.history["train/loss"][config.epochs]
+        trained = fit(model, train, config=replace(config, seed=seed), folder=where, **trainer)
+        module = trained.lightning_module
+        assert isinstance(module, SegmentationModule)
+        loss = module.history["train/loss"][config.epochs]
         if best is None or loss < min(losses.values()):
             best = model
         losses[seed] = loss
