@@ -52,7 +52,7 @@ install() {
     fi
     suits .venv/bin/python || die "'.venv' has no Python 3.10 to 3.13. Remove that folder and try again."
     stamp=".venv/otseg-$1"
-    state=$({ pwd && cat pyproject.toml setup.py constraints.txt otseg_cuda/csrc/*.h otseg_cuda/csrc/*/*; } | cksum)
+    state=$({ pwd && cat pyproject.toml setup.py constraints.txt otseg_cuda/build.py otseg_cuda/csrc/*.h otseg_cuda/csrc/*/*; } | cksum)
     if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$state" ]; then
         echo "Installing otseg[$1] into .venv: some minutes the first time." >&2
         .venv/bin/python -m pip install --disable-pip-version-check -c constraints.txt torch

@@ -8,14 +8,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 
 import ot
 import torch
 
 import otseg
 from benchmarks._report import RESULTS, seconds, side_by_side, write
+from otseg.ops import sinkhorn_gradient
 
-SHAPES = [(32, 256, 12), (256, 50, 10), (1, 9000, 48), (1, 512, 512)]
+SHAPES = [(32, 256, 12), (256, 50, 10), (16, 2048, 19), (1, 9000, 48), (1, 512, 512)]
 ITERATIONS = [10, 100, 1000]
 MEMORY_SHAPE = (32, 256, 12)
 EPSILON = 0.1
@@ -56,10 +58,28 @@ def backward_over_forward(shape: tuple[int, int, int], grad: str, max_iter: int,
     return float(torch.tensor(ratios[1:]).median())
 
 
+def formula_over_kernel(shape: tuple[int, int, int], repeats: int) -> tuple[float, float]:
+    """Seconds of the backward pass, and how much longer it takes where its middle is the formula in torch."""
+    cost, weight = make(shape)
+    kernel = sinkhorn_gradient.needs_formula
+
+    def backward(needs_formula: Callable[..., bool]) -> float:
+        loss = (ours(cost, "implicit", 50) * weight).sum()
+        sinkhorn_gradient.needs_formula = needs_formula
+        try:
+            return seconds(lambda: torch.autograd.grad(loss, cost))
+        finally:
+            sinkhorn_gradient.needs_formula = kernel
+
+    pairs = [(backward(kernel), backward(lambda *tensors: True)) for _ in range(repeats + 1)][1:]
+    return median(one for one, _ in pairs), median(other / one for one, other in pairs)
+
+
 def compare(shape: tuple[int, int, int], repeats: int, max_iter: int = 50) -> dict[str, object]:
     implicit = both(lambda cost: ours(cost, "implicit", max_iter), shape)
     unrolled = side_by_side(implicit, both(lambda cost: ours(cost, "unroll", max_iter), shape), repeats)
     theirs = side_by_side(implicit, both(lambda cost: pot(cost, max_iter), shape), repeats)
+    backward, formula = formula_over_kernel(shape, repeats)
     return {
         "shape (B, N, K)": shape,
         "sweeps": max_iter,
@@ -69,6 +89,8 @@ def compare(shape: tuple[int, int, int], repeats: int, max_iter: int = 50) -> di
         "unrolled / implicit": unrolled["ratio"],
         "POT / implicit": theirs["ratio"],
         "implicit: backward / forward": backward_over_forward(shape, "implicit", max_iter, repeats),
+        "backward s": backward,
+        "backward by formula / by kernel": formula,
     }
 
 
@@ -110,7 +132,11 @@ def main() -> None:
     notes += (
         f"another; ratios are medians of ratios. POT {ot.__version__}: `ot.batch.solve_batch` with `log_sinkhorn`, "
     )
-    notes += "`grad='autodiff'`."
+    notes += "`grad='autodiff'`. Last column: the backward pass with its adjoint in torch against that with the "
+    notes += (
+        f"compiled one (CPU kernel: {otseg.backend_info()['cpu'].split(' ')[0]}), which serves the smaller side up "
+    )
+    notes += f"to {sinkhorn_gradient.DIRECT_UP_TO}; beyond, both are the same."
     write("bench_gradients", "Gradients of the plan", rows, notes, options.output)
     if not options.quick:
         notes = "Peak resident memory of forward and backward above what was resident before."

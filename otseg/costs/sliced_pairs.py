@@ -1,6 +1,6 @@
 """Costs of frames and actions from sliced Wasserstein distances: CLOT's, as its paper says and as its code does."""
 
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import torch
 from jaxtyping import Bool, Float
@@ -12,8 +12,8 @@ from otseg.costs._pairs import prepare
 from otseg.costs.cosine import cosine
 from otseg.costs.projections import CircularProjection, Projection, ProjectionName, as_projection, checked_directions
 from otseg.costs.sliced import check_exponent
+from otseg.ops._backend import transformed
 from otseg.ops.quantile import distance_power, power
-from otseg.ops.sinkhorn import needs_formula
 
 SlicedProtocol: TypeAlias = Literal["default", "published", "published_unsorted"]
 #: Largest number of entries of a tensor over frames, actions and projections.
@@ -46,8 +46,8 @@ def sliced_pairwise(
     (:func:`otseg.costs.random_directions`, 150 in the released code), keep them, and bind them with
     :func:`functools.partial` to get a :class:`otseg.types.Cost`.
 
-    O(BNKP) time, O(BNK + B(N + K)P) memory: where autograd records, the (B, N, K, P) differences are taken in chunks
-    of directions.
+    O(BNKP) time, O(BNK + B(N + K)P) memory. For second derivatives, and under torch.compile and torch.func, the
+    (B, N, K, P) differences are taken in chunks of directions.
 
     Args:
         x: Features of the frames.
@@ -155,10 +155,37 @@ def sliced_cosine(
 
 def _distances(u: Tensor, v: Tensor, p: int | float) -> Tensor:
     """``(sum_i |u_i - v_i|^p)^(1/p)`` of projections ``(B, P, N)`` and ``(1 or B, P, K)``, ``(B, N, K)``."""
-    if needs_formula(u, v):  # torch.cdist has no second derivative
+    if torch.compiler.is_compiling() or transformed(u, v):
         return power(_sum_of_powers(u, v, p), 1 / p)
-    distance: Tensor = torch.cdist(u.mT, v.mT, p=p, compute_mode="donot_use_mm_for_euclid_dist")
-    return distance
+    return _Distances.apply(u, v, p)  # type: ignore[no-any-return, no-untyped-call]
+
+
+class _Distances(torch.autograd.Function):
+    """``torch.cdist``, which has no second derivative: whoever asks for one gets that of the formula."""
+
+    @staticmethod
+    def forward(ctx: Any, u: Tensor, v: Tensor, p: int | float) -> Tensor:
+        ctx.save_for_backward(u, v)
+        ctx.p = p
+        with torch.enable_grad():
+            ctx.leaves = [
+                x.detach().requires_grad_(needed) for x, needed in zip((u, v), ctx.needs_input_grad, strict=False)
+            ]
+            x, y = (leaf.mT for leaf in ctx.leaves)
+            ctx.distance = torch.cdist(x, y, p=p, compute_mode="donot_use_mm_for_euclid_dist")
+        distance: Tensor = ctx.distance.detach()
+        return distance
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        u, v = ctx.saved_tensors
+        inputs, distance, twice = ctx.leaves, ctx.distance, torch.is_grad_enabled()
+        if twice:
+            inputs, distance = (u, v), power(_sum_of_powers(u, v, ctx.p), 1 / ctx.p)
+        needed = ctx.needs_input_grad[:2]
+        wanted = [x for x, need in zip(inputs, needed, strict=True) if need]
+        found = iter(torch.autograd.grad(distance, wanted, grad, create_graph=twice, retain_graph=True))
+        return *(next(found) if need else None for need in needed), None
 
 
 def _sum_of_powers(u: Tensor, v: Tensor, p: int | float) -> Tensor:

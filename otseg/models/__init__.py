@@ -1,23 +1,41 @@
 """Segmentation models, one paper per file."""
 
+from otseg.models.agglomeration import ward_segments
+from otseg.models.alignment import align_frames
 from otseg.models.asot import ASOT, ASOTConfig
 from otseg.models.base import SegmentationModel
 from otseg.models.baselines import kmeans_frames, uniform_split
 from otseg.models.clot import CLOT
 from otseg.models.clot_config import CLOTConfig
+from otseg.models.cte import cte
 from otseg.models.dclot import DCLOT, DCLOTConfig
+from otseg.models.gaussian_viterbi import gaussian_viterbi
+from otseg.models.link import link_videos
+from otseg.models.n_actions import ActionEstimate, estimate_n_actions
 from otseg.models.presets import BENCHMARKS, asot_preset
+from otseg.models.spectral import spectral_frames
+from otseg.models.tot import TOT, TOTConfig
 
 __all__ = [
     "ASOT",
     "BENCHMARKS",
     "CLOT",
     "DCLOT",
+    "TOT",
     "ASOTConfig",
+    "ActionEstimate",
     "CLOTConfig",
     "DCLOTConfig",
     "SegmentationModel",
+    "TOTConfig",
+    "align_frames",
     "asot_preset",
+    "cte",
+    "estimate_n_actions",
+    "gaussian_viterbi",
     "kmeans_frames",
+    "link_videos",
+    "spectral_frames",
     "uniform_split",
+    "ward_segments",
 ]

@@ -8,11 +8,11 @@ from torch import Tensor
 
 from otseg import checks
 from otseg.nn import Prototypes
-from otseg.priors import LinearOrder, TemporalSmoothness
+from otseg.priors import GromovWasserstein, LinearOrder, TemporalSmoothness
 from otseg.result import OTResult, Solver
 from otseg.solve import solve
 from otseg.solvers import mirror_descent, published_mirror_descent
-from otseg.types import ProtocolName
+from otseg.types import FrameStructure, ProtocolName
 
 
 def fused_plan(
@@ -26,10 +26,12 @@ def fused_plan(
     order: float,
     n_iter: int,
     protocol: ProtocolName = "default",
+    structure: FrameStructure | None = None,
 ) -> OTResult:
-    """ASOT's problem of a cost, see :class:`otseg.models.ASOT`, without gradient."""
+    """ASOT's problem of a cost, see :class:`otseg.models.ASOT`, without gradient; a structure replaces the window."""
+    window = TemporalSmoothness(alpha, radius, protocol=protocol)
     priors = (
-        TemporalSmoothness(alpha, radius, protocol=protocol),
+        window if structure is None else GromovWasserstein(alpha, structure),
         LinearOrder((1 - alpha) * order, protocol=protocol),
     )
     descent = mirror_descent if protocol == "default" else published_mirror_descent

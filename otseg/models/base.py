@@ -23,6 +23,9 @@ class SegmentationModel(nn.Module, ABC):
     config_class: ClassVar[type]
     #: The settings of this model.
     config: Any
+    #: Epoch of the training, counted from 0: :func:`otseg.train.fit` sets it, for losses that follow a schedule. In a
+    #: loop of your own, set it yourself.
+    epoch: int = 0
 
     @abstractmethod
     def prepare(self, batches: Iterable[Batch], *, generator: torch.Generator | None = None) -> None:

@@ -45,6 +45,7 @@ def mirror_step(
     row = plan.sum(dim=2, keepdim=True)  # at least 1
     log_row = row.log() + peak
     tau = tau_a[:, None, None]
-    mass = a.unsqueeze(2) * ((1 - tau) * log_row).exp() / row
+    growth = ((1 - tau) * log_row).masked_fill((a == 0).unsqueeze(2), 0)  # which may be infinite, times 0
+    mass = a.unsqueeze(2) * growth.exp() / row
     plan = plan * mass if plan.requires_grad else plan.mul_(mass)  # the derivative of exp needs its value
     return moved.sub_(tau * log_row), plan

@@ -58,7 +58,7 @@ def window_descent(
         half_width: ``r``, ``(B,)``, int64, from 0 to N.
         curvature: ``(B,)``, constant of smoothness of the window term relative to the entropy.
         init: Log density to start from, ``(B, N, K)``, finite, rows normalized where ``rho_a`` is infinite;
-            ``None``: the product ``a b``.
+            ``None``: the product ``a b``, over the mass of ``b`` where ``rho_a`` is infinite.
         step: Fixed step, ``(B,)``; ``None`` for the rule.
         max_iter: Number of iterations, at least 0.
         tol: Stop below this error; ``None`` runs every iteration without a test.
@@ -66,10 +66,10 @@ def window_descent(
 
     Returns:
         ``plan`` ``(B, N, K)``, contiguous; potentials in units of the cost, exact at stationary plans: ``f``
-        ``(B, N)``, 0 where ``a`` is, and ``g`` ``(B, K)``; ``objective`` ``(B,)``; ``error`` ``(B,)``: the L1 distance to the best
-        response, relative to the mass of ``a``; ``n_iter`` ``(B,)`` int64; ``trace``: objectives at the start and after
-        every iteration, ``(B, max_iter + 1)``, the last one repeated once a problem is frozen, or ``(B, 0)`` if it was
-        not asked for.
+        ``(B, N)``, 0 where ``a`` is, and ``g`` ``(B, K)``; ``objective`` ``(B,)``; ``error`` ``(B,)``: the L1 distance
+        to the best response, relative to the mass of ``a``; ``n_iter`` ``(B,)`` int64; ``trace``: objectives at the
+        start and after every iteration, ``(B, max_iter + 1)``, the last one repeated once a problem is frozen, or
+        ``(B, 0)`` if it was not asked for.
     """
     arguments = cost, a, b, epsilon, rho_a, rho_b, weight, half_width, curvature, init, step
     return torch.ops.otseg.window_descent(*arguments, max_iter, tol, trace)  # type: ignore[no-any-return]
@@ -125,7 +125,9 @@ def reference_window_descent(
     def distance(gradient: Tensor, plan: Tensor) -> Tensor:
         return (respond(gradient)[1] - plan).abs().sum(dim=(1, 2)) / mass
 
-    density = torch.zeros_like(cost) if init is None else frames_contiguous(init)
+    if init is None:  # exact frames keep their mass whatever that of the actions is
+        init = -torch.where(exact, b.sum(dim=1).log(), 0)[:, None, None].expand(cost.shape)
+    density = frames_contiguous(init)
     plan = (density + log_weight(a).unsqueeze(2) + log_b.unsqueeze(1)).exp()
     objective, gradient = evaluate(density, plan)
     rule = StepRule(curvature + rho_b, epsilon, exact, step)

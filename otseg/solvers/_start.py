@@ -11,12 +11,10 @@ from otseg.result import OTResult
 
 
 def start(problem: Problem, init: Tensor | OTResult | None) -> Tensor:
-    """Log density ``log P / (a b)`` of the plan to start from; 0, the product ``a b``, where nothing is given."""
+    """Log density ``log P / (a b)`` of the plan to start from; that of the product ``a b`` if nothing is given."""
     support, log_b = problem.support, log_weight(problem.b)
     if init is None:
         density = torch.zeros_like(problem.cost)
-        if support is None:
-            return density
     else:
         plan = checks.tensor("init", init.plan if isinstance(init, OTResult) else init, "B N K")
         checks.shape("init", plan, tuple(problem.cost.shape), "(B, N, K)")

@@ -30,7 +30,7 @@ def window_solution(
     settings = problem.epsilon, problem.rho_a, problem.rho_b, weight
     if needs_formula(cost, problem.a, problem.b, *settings):
         return None
-    if decided(torch.isinf(problem.rho_b) | (problem.rho_b > KEEP_ABOVE * curvature)):
+    if decided(~(problem.rho_b <= KEEP_ABOVE * curvature)):
         return None
     density = None if init is None else start(problem, init)
     plan, f, g, _, error, n_iter, _ = window_descent(

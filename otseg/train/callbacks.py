@@ -1,16 +1,14 @@
 """What training does around its steps: prepare the model, tell the data its epoch, warn of degenerate solutions."""
 
-import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 import torch
-from jaxtyping import Int
-from torch import Tensor
 from torch.utils.data import DataLoader
 
 from otseg import checks
+from otseg.metrics.degenerate import effective_actions, warn_if_degenerate
 from otseg.models import SegmentationModel
 from otseg.train.module import SegmentationModule
 from otseg.types import Batch
@@ -19,6 +17,8 @@ try:
     from lightning import Callback, LightningModule, Trainer
 except ModuleNotFoundError:
     checks.missing_extra("lightning", "train")
+
+__all__ = ["DegenerateSolutions", "Epochs", "Preparation", "effective_actions"]
 
 
 class Preparation(Callback):
@@ -69,7 +69,8 @@ class Preparation(Callback):
 class Epochs(Callback):
     """Makes everything that is random in an epoch a function of seed and epoch, so that a resume is exact.
 
-    Tells data set and sampler of the loader which epoch begins, and seeds torch, for models with dropout.
+    Tells data set and sampler of the loader, and the model, which epoch begins, and seeds torch, for models with
+    dropout.
 
     Args:
         loader: Loader of :func:`otseg.train.loaders.training_batches`.
@@ -84,14 +85,13 @@ class Epochs(Callback):
         """Set the epoch."""
         for part in self.parts:
             part.set_epoch(trainer.current_epoch)
+        assert isinstance(pl_module, SegmentationModule)
+        pl_module.model.epoch = trainer.current_epoch
         torch.manual_seed(self.seed * 1_000_003 + trainer.current_epoch)
 
 
 class DegenerateSolutions(Callback):
-    """Warns after the training if the model uses only a few of its actions.
-
-    Unsupervised models can collapse: all frames fall into one or two actions, and the loss is small. The warning is
-    given if the effective number of actions (:func:`effective_actions`) is below 1.5 or a quarter of all.
+    """Warns after the training if the model uses only a few of its actions: :func:`~otseg.metrics.warn_if_degenerate`.
 
     Args:
         batches: Batches of training sequences.
@@ -107,33 +107,10 @@ class DegenerateSolutions(Callback):
         assert isinstance(pl_module, SegmentationModule)
         model, training = pl_module.model, pl_module.model.training
         model.eval()
-        per_batch = []
+        labels, n_actions = [], 1
         for batch in self.batches:
             result = model.segment(batch.features.to(pl_module.device), batch.mask.to(pl_module.device))
-            labels = result.labels()
-            per_batch.append(torch.bincount(labels[labels >= 0], minlength=result.plan.shape[2]))
+            labels.append(result.labels())
+            n_actions = result.plan.shape[2]
         model.train(training)
-        counts = torch.stack(per_batch).sum(dim=0)
-        effective = effective_actions(counts)
-        if len(counts) > 1 and effective < max(1.5, len(counts) / 4):
-            warnings.warn(
-                f"The model uses {effective:.1f} of {len(counts)} actions (effective number over the training "
-                "sequences): a degenerate solution. Train with another seed, raise `rho_b` or `order`, or ask "
-                "for fewer actions.",
-                stacklevel=2,
-            )
-
-
-def effective_actions(counts: Int[Tensor, " K"]) -> float:
-    r"""Effective number of actions: :math:`\exp(-\sum_k p_k \log p_k)` of their shares ``p`` of the frames.
-
-    ``K`` where all actions are equally frequent, 1 where all frames fall into one.
-
-    Args:
-        counts: Number of frames of every action, not all 0.
-
-    Example:
-        >>> round(effective_actions(torch.tensor([10, 10, 0])), 6)
-        2.0
-    """
-    return float(torch.special.entr(counts.double() / counts.sum()).sum().exp())
+        warn_if_degenerate(labels, n_actions)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from otseg import checks
 from otseg.data import SequenceDataset
-from otseg.metrics import Evaluation, evaluate
+from otseg.metrics import Evaluation, evaluate, warn_if_degenerate
 from otseg.models import SegmentationModel
 from otseg.train.config import TrainConfig
 from otseg.train.loaders import full_batches, model_input
@@ -28,11 +28,19 @@ def segment_dataset(
 
     Returns:
         The actions of each sequence, ``(N_i,)`` on the CPU.
+
+    Warns:
+        DegenerateSolutionWarning: If the model uses hardly any of its actions.
     """
     model.eval()
     device = next(model.parameters(), torch.empty(0)).device
-    batches = full_batches(model_input(dataset, config))
-    return [model.segment(batch.features.to(device)).labels()[0].cpu() for batch in batches]
+    labels, n_actions = [], 1
+    for batch in full_batches(model_input(dataset, config)):
+        result = model.segment(batch.features.to(device))
+        labels.append(result.labels()[0].cpu())
+        n_actions = result.plan.shape[2]
+    warn_if_degenerate(labels, n_actions, stacklevel=3)
+    return labels
 
 
 def evaluate_model(
@@ -52,6 +60,9 @@ def evaluate_model(
 
     Returns:
         The metrics with their protocol, and the actions of each sequence as the model numbers them.
+
+    Warns:
+        DegenerateSolutionWarning: If the model uses hardly any of its actions.
     """
     unlabeled = [source.name for source in dataset.sources if source.labels is None]
     checks.require(not unlabeled, "dataset", "labeled", f"no labels for {unlabeled[:3]}")

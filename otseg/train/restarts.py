@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -79,10 +79,9 @@ def fit_restarts(
         torch.manual_seed(seed)
         model = build()
         where = None if folder is None else Path(folder) / f"seed_{seed}"
-        trained = fit(model, train, config=replace(config, seed=seed), folder=where, **trainer)
-        module = trained.lightning_module
-        assert isinstance(module, SegmentationModule)
-        loss = module.history["train/loss"][config.epochs]
+        done = fit(model, train, config=replace(config, seed=seed), folder=where, **trainer)
+        history = cast(SegmentationModule, done.lightning_module).history
+        loss = history["train/loss"][config.epochs]
         if best is None or loss < min(losses.values()):
             best = model
         losses[seed] = loss

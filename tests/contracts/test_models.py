@@ -3,14 +3,19 @@
 import pytest
 import torch
 
-from otseg.models import ASOT, CLOT, DCLOT, ASOTConfig, CLOTConfig, DCLOTConfig
+from otseg.models import ASOT, CLOT, DCLOT, TOT, ASOTConfig, CLOTConfig, DCLOTConfig, TOTConfig
 from otseg.train import TrainConfig, load_model, save_model
 from otseg.types import Batch
 
+SIZES = {"n_actions": 4, "n_features": 5, "layers": (16, 8)}
 MODELS = [
-    ASOT(ASOTConfig(n_actions=4, n_features=5, layers=(16, 8))),
-    CLOT(CLOTConfig(n_actions=4, n_features=5, layers=(16, 8))),
-    DCLOT(DCLOTConfig(n_actions=4, n_features=5, layers=(16, 8))),
+    ASOT(ASOTConfig(**SIZES)),
+    ASOT(ASOTConfig(**SIZES, structure="features", triplet=0.3)),
+    ASOT(ASOTConfig(**SIZES, align=0.5)),
+    TOT(TOTConfig(**SIZES)),
+    TOT(TOTConfig(**SIZES, decode="plan", protocol="published")),
+    CLOT(CLOTConfig(**SIZES)),
+    DCLOT(DCLOTConfig(**SIZES)),
 ]
 
 

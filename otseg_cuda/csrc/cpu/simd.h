@@ -67,13 +67,11 @@ OTSEG_INLINE Vec scan(Vec x) {
 // The last lane in all of them.
 OTSEG_INLINE Vec last(Vec x) { return broadcast(x[LANES - 1]); }
 
-// exp: 0 below EXP_LOW (minus infinity included), cut above EXP_HIGH, NaN for NaN; within 1 ulp or so between.
-OTSEG_INLINE Vec exp(Vec x) {
-  const SignedVec tiny = x < broadcast(EXP_LOW);
-  const Vec cut = minimum(broadcast(EXP_HIGH), maximum(broadcast(EXP_LOW), x));  // in this order they keep NaN
-  const Vec shifted = cut * T(1.44269504088896340736) + MAGIC;
+// exp of what is not above EXP_HIGH: 0 below EXP_LOW (minus infinity included), NaN for NaN; within 1 ulp or so.
+OTSEG_INLINE Vec exp_below(Vec x) {
+  const Vec shifted = x * T(1.44269504088896340736) + MAGIC;
   const Vec n = shifted - MAGIC;
-  const Vec r = (cut - n * LN2_HIGH) - n * LN2_LOW;  // |r| <= log(2) / 2
+  const Vec r = (x - n * LN2_HIGH) - n * LN2_LOW;  // |r| <= log(2) / 2
   Vec y;
   if constexpr (SINGLE) {
     y = broadcast(T(1.0 / 5040));
@@ -95,8 +93,11 @@ OTSEG_INLINE Vec exp(Vec x) {
   y = y * (r * r) + r + T(1);
   // The low bits of `shifted` are n: they become the exponent.
   const Vec power = (Vec)(((BitsVec)shifted << MANTISSA) + (BIAS << MANTISSA));
-  return select(tiny, Vec{}, y * power);
+  return (Vec)((SignedVec)(y * power) & ~(x < broadcast(EXP_LOW)));
 }
+
+// The same, cut above EXP_HIGH.
+OTSEG_INLINE Vec exp(Vec x) { return exp_below(minimum(broadcast(EXP_HIGH), x)); }  // in this order it keeps NaN
 
 // log of a positive normal number, by log m = 2 atanh((m - 1) / (m + 1)) with m in [1/sqrt 2, sqrt 2].
 OTSEG_INLINE Vec log(Vec x) {

@@ -51,7 +51,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> sinkhorn_adjoint(const Tensor
                                                                     const Tensor& log_b, const Tensor& tau_a,
                                                                     const Tensor& tau_b, const Tensor& f,
                                                                     const Tensor& g, const Tensor& grad_f,
-                                                                    const Tensor& grad_g, bool) {
+                                                                    const Tensor& grad_g, bool wants_tau) {
   using torch::headeronly::ScalarType;
   const auto dtype = score.scalar_type();
   STD_TORCH_CHECK(dtype == ScalarType::Float || dtype == ScalarType::Double, "`score` must be float32 or float64.");
@@ -82,6 +82,8 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> sinkhorn_adjoint(const Tensor
   } else {
     adjoint(batch, 0, size);
   }
+  if (!wants_tau)
+    for (Tensor* grad_tau : {&made[2], &made[3]}) torch::stable::zero_(*grad_tau);
   return {out, made[0], made[1], made[2], made[3]};
 }
 

@@ -103,7 +103,7 @@ struct Loop {
   // Rows of a chunk from the columns' potentials, then the columns' sums; one pass over the kernel.
   void chunk_pass(int64_t chunk, bool build) {
     T* lanes = lanes_.get() + chunk * k * LANES;
-    std::memset(lanes, 0, sizeof(T) * k * LANES);
+    std::fill(lanes, lanes + k * LANES, T(0));
     const Vec low = broadcast(T(SUM_LOW)), high = broadcast(T(SUM_HIGH)), limit = broadcast(T(SCALING_HIGH));
     SignedVec bad = {};
     const int64_t end = std::min(tiles, (chunk + 1) * tiles_per_chunk);

@@ -161,7 +161,7 @@ struct Descent {
         const Vec log_b = broadcast(log_b_.get()[c]);
 #pragma GCC unroll 4
         for (int v = 0; v < VECS; ++v) {
-          const Vec e = exp((load(density + c * STRIP + v * LANES) - peak[v]) + log_b);
+          const Vec e = exp_below((load(density + c * STRIP + v * LANES) - peak[v]) + log_b);
           store(plan + c * row + i + v * LANES, e);
           total[v] += e;
         }
@@ -308,7 +308,7 @@ struct Descent {
 #pragma GCC unroll 4
         for (int v = 0; v < VECS; ++v) {
           const int64_t at = c * STRIP + v * LANES;
-          const Vec response = exp((load(best + at) - peak[v]) + log_b), p = exp(load(now + at) + log_b);
+          const Vec response = exp_below((load(best + at) - peak[v]) + log_b), p = exp(load(now + at) + log_b);
           store(best + at, response);
           store(plan + c * row + i + v * LANES, p);
           total[v] += response;
@@ -372,7 +372,7 @@ struct Descent {
       }
     }
     T* trace = batch.trace == nullptr ? nullptr : static_cast<T*>(batch.trace) + p * (batch.max_iter + 1);
-    double objective = propose(1, 0, 0, mass_energy);  // evaluates the start
+    double objective = propose(1, 0, exact ? 1 : 0, mass_energy);  // evaluates the start, its rows normalized
     accept();
     if (trace) *trace++ = T(objective);
     int64_t i = 0;

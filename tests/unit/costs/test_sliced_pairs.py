@@ -102,23 +102,32 @@ def test_derivatives_with_masks(points, protocol):
 def test_chunks_change_nothing(points, monkeypatch):
     x, y, directions = points
     x.requires_grad_()
-    whole = sliced_pairwise(x, y, directions=directions, p=2)
-    expected = torch.autograd.grad(whole.square().sum(), x)[0]
+
+    def gradients():
+        cost = sliced_pairwise(x, y, directions=directions, p=2)
+        (first,) = torch.autograd.grad(cost.square().sum(), x, create_graph=True)
+        return cost, first, torch.autograd.grad(first.pow(3).sum(), x)[0]
+
+    whole = gradients()
     monkeypatch.setattr(sliced_pairs, "CHUNK", 2 * 6 * 3 * 2)
-    parts = sliced_pairwise(x, y, directions=directions, p=2)
-    torch.testing.assert_close(parts, whole)
-    torch.testing.assert_close(torch.autograd.grad(parts.square().sum(), x)[0], expected)
+    torch.testing.assert_close(gradients(), whole)
 
 
-@pytest.mark.parametrize(("protocol", "p"), [("default", 1), ("default", 1.5), ("default", 2), ("published", None)])
-def test_what_autograd_records_is_the_same(points, protocol, p):
+@pytest.mark.parametrize(("protocol", "p"), [("default", 1), ("default", 1.5), ("default", 3), ("published", None)])
+def test_one_derivative_two_and_transformations_agree(points, protocol, p):
+    """Values and gradients of torch.cdist are those of the formula that second derivatives and torch.func take."""
     x, y, directions = points
     y = torch.cat((y, x[0, :1]))  # coinciding points too
-    options = {"directions": directions, "p": p, "protocol": protocol}
-    expected = sliced_pairwise(x, y, **options)
-    recorded = sliced_pairwise(x.requires_grad_(), y, **options)
-    assert recorded.requires_grad
-    torch.testing.assert_close(recorded.detach(), expected, atol=1e-12, rtol=1e-12)
+    weight = torch.randn(2, 6, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+
+    def total(x):
+        return (weight * sliced_pairwise(x, y, directions=directions, p=p, protocol=protocol)).sum()
+
+    gradient, value = torch.func.grad_and_value(total)(x)
+    torch.testing.assert_close(total(x), value)
+    leaf = x.clone().requires_grad_()
+    for twice in (False, True):
+        torch.testing.assert_close(torch.autograd.grad(total(leaf), leaf, create_graph=twice)[0].detach(), gradient)
 
 
 def test_bad_arguments_are_refused(points):

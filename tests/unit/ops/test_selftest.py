@@ -31,7 +31,7 @@ def test_the_reference_runs_on_the_case(op, generator):
     args = [x.double() if isinstance(x, torch.Tensor) and x.is_floating_point() else x for x in args]
     first = reference(op, *args)
     assert all(x.dtype in (torch.float64, torch.int64) for x in first)
-    assert first[0].std() > 0
+    assert any(x.double().std() > 0 for x in first)
 
 
 @compiled

@@ -12,6 +12,7 @@ from otseg.ops.divergence import log_weight
 from otseg.ops.sinkhorn import damping, slope
 from otseg.ops.sinkhorn_gradient import implicit_potentials, reference_adjoint
 from tests.strategies import problems
+from tests.strides import strided
 
 STATE = otseg.backend_info()["cpu"]
 compiled = pytest.mark.skipif(not STATE.startswith("loaded"), reason=f"CPU kernels: {STATE}")
@@ -76,6 +77,9 @@ def test_shapes(shape, tau_a, tau_b, dtype):
     found = adjoint(*(x.to(dtype) for x in values), True)
     assert all(x.dtype == dtype for x in found)
     assert_same([x.double() for x in found], expected, 1e-9 if dtype == DOUBLE else 2e-4)
+    unwanted = adjoint(*values, False)
+    assert_same(unwanted, reference_adjoint(*values, False), 1e-9)
+    assert not any(x.any() for x in unwanted[3:])
 
 
 @compiled
@@ -103,6 +107,22 @@ def test_padding_neighbors_and_threads_change_no_bit(dtype):
                 assert all(torch.equal(x, y[0]) for x, y in zip(found, expected, strict=True))
     finally:
         torch.set_num_threads(threads)
+
+
+@compiled
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 4), st.sampled_from([1, 2, 3, 31, 64, 65, 130]), st.sampled_from([1, 2, 3, 8, 9, 16, 17, 33, 70]),
+    st.sampled_from([0.0, 0.5, 0.95]), st.sampled_from([1e-6, 1.0, 30.0]), st.integers(0, 2**31),
+)  # fmt: skip
+def test_any_sizes_strides_and_values(batch, n, k, tau, size, seed):
+    """Far from solved too: the formula holds for any potentials."""
+    generator = torch.Generator().manual_seed(seed)
+    score, *others = make((batch, n, k), 1, tau, DOUBLE, generator)
+    for dtype, tol in ((DOUBLE, 1e-10), (torch.float32, 1e-3)):
+        values = [strided(x.to(dtype), generator) for x in (score * size, *others)]
+        expected = reference_adjoint(*(x.double() for x in values), True)
+        assert_same([x.double() for x in adjoint(*values, True)], expected, tol)
 
 
 @compiled

@@ -10,6 +10,7 @@ from torch.autograd import gradcheck, gradgradcheck
 
 import otseg
 from otseg.ops.viterbi import reference_viterbi, viterbi
+from tests.strides import strided
 
 INF = float("inf")
 STATE = otseg.backend_info()["cpu"]
@@ -194,6 +195,20 @@ def test_kernel_with_any_strides_and_threads(kind):
     one = (x[:1].expand(4, *x.shape[1:]) for x in (scores, transition, initial, final, mask))
     found = torch.ops.otseg.viterbi(*one)
     assert_same(found, [x[:1].expand_as(y) for x, y in zip(expected, found, strict=True)])
+
+
+@compiled
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 4), st.sampled_from([1, 2, 3, 31, 64, 65, 130]), st.sampled_from([1, 2, 3, 8, 9, 16, 17, 33, 130]),
+    st.sampled_from(["random", "free", "ordered"]), st.sampled_from([1e-30, 1.0, 1e30]), st.integers(0, 2**31),
+)  # fmt: skip
+def test_any_sizes_strides_and_values(batch, n_frames, k, kind, size, seed):
+    generator = torch.Generator().manual_seed(seed)
+    for dtype in (torch.float32, torch.float64):
+        scores, *others, mask = make((batch, n_frames, k), kind, dtype, seed, shared=seed % 2 == 0)
+        values = [strided(x, generator) for x in (scores * size, *others, mask)]
+        assert_same(torch.ops.otseg.viterbi(*values), reference_viterbi(*values))
 
 
 @compiled

@@ -129,3 +129,19 @@ def test_action_without_mass_stays_empty_and_finite(generator):
     assert torch.isfinite(result.plan).all()
     assert (result.plan[..., 1] == 0).all()
     torch.testing.assert_close(result.marginal_a, torch.full((1, 20), 0.05))
+
+
+@pytest.mark.parametrize("rho_b", [0.05, math.inf])
+def test_masses_other_than_one(rho_b, generator):
+    """A problem of mass m is one of mass 1 with everything else scaled; it starts with the right rows."""
+    cost = torch.rand(1, 40, 5, generator=generator, dtype=torch.float64)
+    mass = 3.0
+    a, b = torch.full((1, 40), mass / 40, dtype=torch.float64), torch.full((1, 5), mass / 5, dtype=torch.float64)
+    prior, scaled = TemporalSmoothness(0.3, 0.1), TemporalSmoothness(0.3 / mass, 0.1)
+    one = mirror_descent(Problem.make(cost, epsilon=0.1, rho_b=rho_b, priors=[prior]), max_iter=400, tol=1e-8)
+    problem = Problem.make(cost, a, b, epsilon=0.1, rho_b=rho_b, priors=[scaled])
+    for n in (0, 1, 2):
+        early = mirror_descent(problem, max_iter=n, grad="none")
+        torch.testing.assert_close(early.marginal_a, a)
+    many = mirror_descent(problem, max_iter=400, tol=1e-8)
+    torch.testing.assert_close(many.plan, mass * one.plan, atol=1e-6, rtol=1e-5)
