@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from otseg import checks
-from otseg.models.asot import ASOTConfig
+from otseg.models.fused_config import FusedConfig
 
 #: What CLOT adds to the cosine cost of its first problem, see :class:`CLOTConfig`.
 SlicedName: TypeAlias = Literal["none", "paper", "published", "published_unsorted"]
@@ -15,8 +15,8 @@ InferenceName: TypeAlias = Literal["frames", "refined"]
 
 
 @dataclass(frozen=True)
-class CLOTConfig(ASOTConfig):
-    """Settings of :class:`CLOT`: those of :class:`ASOTConfig`, and its own.
+class CLOTConfig(FusedConfig):
+    """Settings of :class:`CLOT`: those of :class:`FusedConfig`, and its own.
 
     CLOT's table of settings is not public. What ASOT has too is ASOT's, published for Breakfast; the rest is what the
     released files fix, or otseg's choice, which no label influenced.
