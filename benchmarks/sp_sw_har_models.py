@@ -30,12 +30,19 @@ from otseg.models import (
     ASOT,
     CLOT,
     DCLOT,
+    TOT,
     ASOTConfig,
     CLOTConfig,
     DCLOTConfig,
     SegmentationModel,
+    TOTConfig,
+    cte,
+    gaussian_viterbi,
     kmeans_frames,
+    link_videos,
+    spectral_frames,
     uniform_split,
+    ward_segments,
 )
 from otseg.train import TrainConfig, fit, segment_dataset
 
@@ -88,14 +95,38 @@ def uniform(data: SequenceDataset, seed: int) -> Outcome:
     return Outcome([uniform_split(sequence.n_frames, data.n_actions) for sequence in data])
 
 
-def kmeans(data: SequenceDataset, seed: int) -> Outcome:
-    features = [sequence.features for sequence in data.standardize()]
-    return Outcome(kmeans_frames(features, data.n_actions, generator=torch.Generator().manual_seed(seed)))
+def baseline(segment: Callable[..., list[torch.Tensor]], **options: Any) -> Method:
+    """A function of standardized sequences and the number of actions."""
+
+    def method(data: SequenceDataset, seed: int) -> Outcome:
+        features = [sequence.features for sequence in data.standardize()]
+        generator = torch.Generator().manual_seed(seed)
+        return Outcome(segment(features, data.n_actions, generator=generator, **options), settings=options)
+
+    return method
+
+
+def linked(segment: Callable[..., list[torch.Tensor]]) -> Callable[..., list[torch.Tensor]]:
+    """Segments of every video alone, into as many parts as there are actions; then the parts of all are clustered."""
+
+    def function(
+        features: list[torch.Tensor], n_actions: int, *, generator: torch.Generator, **options: Any
+    ) -> list[torch.Tensor]:
+        parts = segment(features, n_actions, generator=generator, **options)
+        return link_videos(features, parts, n_actions, generator=generator)
+
+    return function
 
 
 METHODS: dict[str, Method] = {
     "uniform split": uniform,
-    "k-means": kmeans,
+    "k-means": baseline(kmeans_frames),
+    "k-means with time": baseline(kmeans_frames, time_weight=1.0),
+    "agglomeration, linked": baseline(linked(ward_segments)),
+    "spectral, linked": baseline(linked(spectral_frames)),
+    "Gaussian Viterbi": baseline(gaussian_viterbi),
+    "CTE-like": baseline(cte),
+    "TOT": trained(TOT, TOTConfig),
     "ASOT": trained(ASOT, ASOTConfig),
     "CLOT": trained(CLOT, CLOTConfig),
     "D-CLOT": trained(DCLOT, DCLOTConfig),
