@@ -9,6 +9,7 @@ from otseg.models.clot import CLOT
 from otseg.models.clot_config import CLOTConfig
 from otseg.models.cte import cte
 from otseg.models.dclot import DCLOT, DCLOTConfig
+from otseg.models.fused_config import FusedConfig
 from otseg.models.gaussian_viterbi import gaussian_viterbi
 from otseg.models.link import link_videos
 from otseg.models.n_actions import ActionEstimate, estimate_n_actions
@@ -26,6 +27,7 @@ __all__ = [
     "ActionEstimate",
     "CLOTConfig",
     "DCLOTConfig",
+    "FusedConfig",
     "SegmentationModel",
     "TOTConfig",
     "align_frames",

@@ -1,14 +1,14 @@
 """CLOT against its formulas, component by component; what each loss may and may not move; its switches."""
 
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 import torch
 from torch.nn.functional import normalize
 
 import otseg
-from otseg.models import ASOT, CLOT, ASOTConfig, CLOTConfig
+from otseg.models import ASOT, CLOT, ASOTConfig, CLOTConfig, FusedConfig
 from otseg.priors import LinearOrder, TemporalSmoothness
 from otseg.solvers import mirror_descent, sinkhorn
 from otseg.types import Batch
@@ -289,6 +289,12 @@ def test_directions_are_saved_and_never_redrawn():
 def test_config_refuses(changes, message):
     with pytest.raises(ValueError, match=message):
         replace(CONFIG, **changes)
+
+
+def test_config_has_no_option_of_asot_that_would_do_nothing():
+    own = {field.name for field in fields(CLOTConfig)}
+    assert {field.name for field in fields(FusedConfig)} < own
+    assert not own & {"structure", "affinity", "bandwidth", "triplet", "triplet_decay", "warmup", "align"}
 
 
 def test_config_refuses_words_for_switches():
