@@ -24,7 +24,7 @@ import otseg
 from otseg.data import LAYOUTS, SequenceDataset, breakfast_like, load_dataset, load_folder
 from otseg.metrics import Evaluation, evaluate, match
 from otseg.metrics.evaluate import TITLES
-from otseg.models import ASOT, ASOTConfig, asot_preset, uniform_split
+from otseg.models import ASOT, ASOTConfig, model_preset, uniform_split
 from otseg.train import TrainConfig, evaluate_model, fit, new_folder, next_folder, read_config, save_model, train_preset
 from otseg.train.loaders import model_input
 
@@ -66,7 +66,7 @@ def settings(args: argparse.Namespace, data: SequenceDataset) -> tuple[ASOTConfi
     if args.config is not None:
         model, train = read_config(args.config, ASOTConfig)
     elif args.dataset in LAYOUTS:
-        model, train = asot_preset(args.dataset, args.activity or ""), train_preset(args.dataset)
+        model, train = model_preset("asot", args.dataset, args.activity or ""), train_preset("asot", args.dataset)
     else:
         model, train = ASOTConfig(n_actions=data.n_actions), TrainConfig()
     given = {name: getattr(args, name) for name in ("epochs", "n_samples", "seed")}

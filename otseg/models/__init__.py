@@ -3,14 +3,18 @@
 from otseg.models.asot import ASOT, ASOTConfig
 from otseg.models.base import SegmentationModel
 from otseg.models.baselines import kmeans_frames, uniform_split
-from otseg.models.presets import BENCHMARKS, asot_preset
+from otseg.models.presets import BENCHMARKS, METHODS, Method, Preset, activities_of, model_preset
 
 __all__ = [
     "ASOT",
     "BENCHMARKS",
+    "METHODS",
     "ASOTConfig",
+    "Method",
+    "Preset",
     "SegmentationModel",
-    "asot_preset",
+    "activities_of",
     "kmeans_frames",
+    "model_preset",
     "uniform_split",
 ]

@@ -1,12 +1,12 @@
 """Settings of training, and how settings are read from TOML files and other mappings."""
 
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from otseg import checks
+from otseg.models.config import from_mapping
 
 C = TypeVar("C")
 
@@ -83,29 +83,3 @@ def read_config(path: str | Path, model_config: type[C]) -> tuple[C, TrainConfig
     except (TypeError, ValueError) as error:
         checks.fail_file(path, str(error).rstrip("."))
 
-
-def from_mapping(config: type[C], values: Mapping[str, Any]) -> C:
-    """Build a config dataclass from a mapping, such as one read from TOML or JSON.
-
-    Args:
-        config: The dataclass; its own checks judge the values.
-        values: Value of each field; lists become tuples.
-
-    Raises:
-        ValueError: If a key is unknown, or a field without a default is missing.
-
-    Example:
-        >>> from_mapping(TrainConfig, {"epochs": 3}).epochs
-        3
-    """
-    known = [field.name for field in fields(config)]  # type: ignore[arg-type]
-    for key in values:
-        checks.require(key in known, key, f"a field of {config.__name__}", "an unknown key", f"Known: {known}.")
-    values = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-    try:
-        return config(**values)
-    except TypeError as error:
-        if "required" not in str(error):
-            raise
-        missing = str(error).split(":", 1)[-1].strip()
-        checks.fail(missing.strip("'"), f"given for {config.__name__}", "nothing")

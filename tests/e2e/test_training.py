@@ -3,6 +3,7 @@
 import csv
 import importlib.util
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,25 +46,27 @@ def test_same_seed_same_weights():
 def test_resumed_run_ends_with_the_same_bits(tmp_path, interrupted_after):
     data = dataset()
     whole = asot(data)
-    history = train(whole, data, data).lightning_module.history
-    train(asot(data), data, data, folder=tmp_path / "a", max_epochs=interrupted_after)
-    (checkpoint,) = (tmp_path / "a" / "checkpoints").iterdir()
+    history = train(whole, data, data, folder=tmp_path / "whole").lightning_module.history
+    train(asot(data), data, data, folder=tmp_path / "run", max_epochs=interrupted_after)
     resumed = asot(data, seed=7)  # other weights, which the checkpoint replaces
     torch.rand(13)  # the state of the global generator does not matter
-    trainer = train(resumed, data, data, folder=tmp_path / "b", ckpt_path=checkpoint)
+    trainer = train(resumed, data, data, folder=tmp_path / "run", resume=True)
     assert trainer.current_epoch == CONFIG.epochs
     for name, tensor in whole.state_dict().items():
         assert torch.equal(tensor, resumed.state_dict()[name]), name
     assert trainer.lightning_module.history == history
     assert list(history["train/loss"]) == list(history["val/mof"]) == [1, 2, 3, 4]
+    assert (tmp_path / "run" / "metrics.csv").read_text() == (tmp_path / "whole" / "metrics.csv").read_text()
 
 
 def test_resume_refuses_other_settings(tmp_path):
     data = dataset()
     train(asot(data), data, folder=tmp_path / "a", max_epochs=1)
-    (checkpoint,) = (tmp_path / "a" / "checkpoints").iterdir()
     with pytest.raises(ValueError, match="`n_samples` must be 40, as in the checkpoint; got 50"):
-        train(asot(data), data, ckpt_path=checkpoint, config=TrainConfig(epochs=4, n_samples=50))
+        train(asot(data), data, folder=tmp_path / "a", resume=True, config=TrainConfig(epochs=4, n_samples=50))
+    other = ASOT(replace(asot(data).config, epsilon=0.1))
+    with pytest.raises(ValueError, match=r"`epsilon` must be 0\.07, as in the checkpoint; got 0\.1"):
+        train(other, data, folder=tmp_path / "a", resume=True)
 
 
 def test_writes_its_folder_and_nothing_elsewhere(tmp_path, monkeypatch):
@@ -73,7 +76,7 @@ def test_writes_its_folder_and_nothing_elsewhere(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
     train(asot(data), data, data, folder=tmp_path / "run", max_epochs=2)
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
-    assert (tmp_path / "run" / "checkpoints" / "epoch_0001.ckpt").is_file()
+    assert (tmp_path / "run" / "checkpoints" / "last.ckpt").is_file()
     assert list((tmp_path / "run").glob("events.out.tfevents.*"))
     with (tmp_path / "run" / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))

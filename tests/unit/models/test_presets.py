@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from otseg.data import LAYOUTS
-from otseg.models import BENCHMARKS, ASOTConfig, asot_preset
+from otseg.models import BENCHMARKS, ASOTConfig, model_preset
 from otseg.train import read_config, train_preset
 
 CONFIGS = Path(__file__).resolve().parents[3] / "examples" / "configs"
@@ -21,7 +21,7 @@ PUBLISHED = {
 
 @pytest.mark.parametrize("benchmark", BENCHMARKS)
 def test_preset_is_what_was_published(benchmark):
-    model, train = asot_preset(benchmark, ACTIVITY.get(benchmark, "")), train_preset(benchmark)
+    model, train = model_preset("asot", benchmark, ACTIVITY.get(benchmark, "")), train_preset("asot", benchmark)
     found = (train.epochs, model.order, model.radius, model.alpha, model.alpha_eval, model.rho_b, train.standardize)
     sizes = (model.n_features, *model.layers)
     assert (*found, sizes, model.n_actions) == PUBLISHED[benchmark]
@@ -32,22 +32,22 @@ def test_preset_is_what_was_published(benchmark):
 @pytest.mark.parametrize("benchmark", BENCHMARKS)
 def test_file_of_the_examples_says_the_same(benchmark):
     model, train = read_config(CONFIGS / f"asot_{benchmark.replace('-', '_')}.toml", ASOTConfig)
-    assert model == asot_preset(benchmark, ACTIVITY.get(benchmark, ""))
-    assert train == train_preset(benchmark)
+    assert model == model_preset("asot", benchmark, ACTIVITY.get(benchmark, ""))
+    assert train == train_preset("asot", benchmark)
 
 
 def test_names_the_choices():
     with pytest.raises(ValueError, match="`benchmark` must be one of 'breakfast', 'yti'"):
-        asot_preset("imagenet")
+        model_preset("asot", "imagenet")
     with pytest.raises(ValueError, match="`activity` must be one of 'coffee', 'cereals'"):
-        asot_preset("breakfast", "toast")
+        model_preset("asot", "breakfast", "toast")
     with pytest.raises(ValueError, match="`activity` must be left out for '50salads-mid'"):
-        asot_preset("50salads-mid", "salad")
+        model_preset("asot", "50salads-mid", "salad")
 
 
 def test_agrees_with_the_layouts_of_the_data_sets():
     assert set(BENCHMARKS) == set(LAYOUTS)
     for benchmark, layout in LAYOUTS.items():
         for activity, n_actions in layout.actions.items():
-            config = asot_preset(benchmark, activity)
+            config = model_preset("asot", benchmark, activity)
             assert (config.n_actions, config.n_features) == (n_actions, layout.n_features)
