@@ -1,4 +1,4 @@
-"""Builds the optional kernels; everything else is declared in pyproject.toml.
+"""Builds the optional kernels; everything else is declared in pyproject.toml, the flags are in otseg_cuda/build.py.
 
 Installation never fails for want of a kernel, unless the environment variable OTSEG_BUILD asks for it:
 
@@ -8,7 +8,6 @@ Installation never fails for want of a kernel, unless the environment variable O
     cuda     build the CUDA kernels; failure is an error
     require  build what the machine can, at least the CPU kernels; failure is an error
 
-The library uses torch's stable ABI and no Python symbol: one build serves every Python, and every torch from 2.10 on.
 torch is no build requirement: it is looked for where the installation goes, or in the folder OTSEG_TORCH_PATH.
 """
 
@@ -16,10 +15,6 @@ import datetime
 import importlib.util
 import json
 import os
-import re
-import shlex
-import shutil
-import subprocess
 import sys
 import sysconfig
 import warnings
@@ -33,22 +28,12 @@ from setuptools.command.editable_wheel import editable_wheel
 
 MODES = ("auto", "none", "cpu", "cuda", "require")
 MODE = os.environ.get("OTSEG_BUILD", "auto")
-SOURCES = Path("otseg_cuda", "csrc")
-OLDEST_TORCH = (2, 10)
-FLAGS = [
-    "-std=c++20",
-    "-O3",
-    "-g0",
-    "-ffp-contract=fast",
-    "-fno-math-errno",
-    "-fno-trapping-math",
-    "-fvisibility=hidden",
-]
 INFO = {"date": datetime.date.today().isoformat(), "mode": MODE}
+BUILT = []  # devices
 
-
-class NoKernelsError(Exception):
-    """Why kernels cannot be built here."""
+spec = importlib.util.spec_from_file_location("otseg_build", Path(__file__).with_name("otseg_cuda") / "build.py")
+build = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(build)
 
 
 def torch_folder():
@@ -60,30 +45,7 @@ def torch_folder():
     for folder in candidates:
         if (folder / "version.py").is_file() and (folder / "include").is_dir():
             return folder
-    raise NoKernelsError("torch was not found" + (f" in OTSEG_TORCH_PATH={given}" if given else ""))
-
-
-def torch_version(folder):
-    """Version of torch from its file: importing it would take seconds in each of pip's three calls."""
-    text = (folder / "version.py").read_text(encoding="utf-8")
-    version = re.search(r"__version__ = '((\d+)\.(\d+)[^']*)'", text)
-    if version is None or (int(version[2]), int(version[3])) < OLDEST_TORCH:
-        found = "an unknown version" if version is None else version[1]
-        raise NoKernelsError(f"kernels need torch >= 2.10; found {found}")
-    return version[1]
-
-
-def compiler():
-    """First line of what the C++ compiler says about itself."""
-    command = shlex.split(os.environ.get("CXX") or sysconfig.get_config_var("CXX") or "c++")
-    if not shutil.which(command[0]) and not os.environ.get("CXX"):
-        command = ["c++"]
-    try:
-        out = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise NoKernelsError(f"no C++ compiler: {error}") from None
-    os.environ["CXX"] = shlex.join(command)
-    return out.splitlines()[0]
+    raise build.BuildError("torch was not found" + (f" in OTSEG_TORCH_PATH={given}" if given else ""))
 
 
 def extensions():
@@ -94,32 +56,26 @@ def extensions():
         raise SystemExit("`OTSEG_BUILD=cuda` is not available: this version has kernels for the CPU only.")
     try:
         if MODE == "none":
-            raise NoKernelsError("OTSEG_BUILD=none")
-        if os.name == "nt":
-            raise NoKernelsError("kernels need GCC or Clang")
+            raise build.BuildError("OTSEG_BUILD=none")
         folder = torch_folder()
-        INFO["torch"] = torch_version(folder)
-        INFO["compiler"] = compiler()
-    except NoKernelsError as error:
+        INFO.update(build.info(folder))
+    except build.BuildError as error:
         INFO["kernels"] = f"none ({error})"
         if MODE in ("cpu", "require"):
             raise SystemExit(f"OTSEG_BUILD={MODE}, but {error}.") from None
         return []
     INFO["kernels"] = "none (the build failed)"  # until it has not
-    return [
-        Extension(
-            "otseg_cuda._C_cpu",
-            [str(SOURCES / "cpu" / "sinkhorn.cpp")],
-            include_dirs=[str(SOURCES), str(folder / "include")],
-            depends=["setup.py", *(str(path) for path in SOURCES.rglob("*") if path.is_file())],
-            define_macros=[("TORCH_TARGET_VERSION", "0x020a000000000000"), ("Py_LIMITED_API", "0x030a0000")],
-            extra_compile_args=FLAGS,
-            library_dirs=[str(folder / "lib")],
-            libraries=["torch_cpu"],
-            py_limited_api=True,
-            optional=MODE == "auto",  # copying tolerates that the file is missing
-        )
-    ]
+    return [extension("cpu", folder)]
+
+
+def extension(device, folder):
+    """One library; setuptools asks only for its name and its dependencies, see BuildKernels."""
+    depends = ["setup.py", "otseg_cuda/build.py", *(str(path) for path in build.SOURCES.rglob("*") if path.is_file())]
+    sources = [os.path.relpath(path) for path in build.sources(device)]
+    found = Extension(f"otseg_cuda._C_{device}", sources, depends=depends, py_limited_api=True)
+    found.device, found.torch = device, folder
+    found.optional = MODE == "auto"  # copying tolerates that the file is missing
+    return found
 
 
 def write_info(folder):
@@ -140,42 +96,31 @@ class BuildPy(build_py):
 class BuildKernels(build_ext):
     """Builds the kernels; in the mode `auto` a failure leaves a package in pure Python."""
 
-    def run(self):
-        """Build all libraries."""
-        try:
-            super().run()
-        except Exception as error:
-            self.failed(error)
-
     def build_extension(self, extension):
-        """Build one library; setuptools alone would swallow some errors of optional ones, and let others through."""
+        """Build one library."""
+        target = Path(self.get_ext_fullpath(extension.name))
         try:
-            extension.optional = False
-            super().build_extension(extension)
-            INFO["kernels"] = "cpu"
-        except Exception as error:
-            self.failed(error)
-        finally:
-            extension.optional = MODE == "auto"
-        folder = Path(self.get_ext_fullpath(extension.name)).parent
-        write_info(folder)
+            newest = max(Path(path).stat().st_mtime for path in extension.depends)
+            if self.force or not target.is_file() or target.stat().st_mtime < newest:
+                build.compile_library(extension.device, extension.torch, target)
+            BUILT.append(extension.device)
+            INFO["kernels"] = ", ".join(BUILT)
+        except (build.BuildError, OSError) as error:
+            if MODE != "auto":
+                raise SystemExit(
+                    f"OTSEG_BUILD={MODE}, but the {extension.device} kernels do not build.\n{error}"
+                ) from None
+            what = f"The {extension.device} kernels of otseg were not built, it will run in torch"
+            warnings.warn(f"{what}: {error}", stacklevel=2)
+            INFO["kernels" if not BUILT else f"no {extension.device} kernels"] = f"none ({error})"
+            target.unlink(missing_ok=True)  # of an earlier build
+            self.extensions = self.distribution.ext_modules = [e for e in self.extensions if e is not extension]
+        write_info(target.parent)
 
     def copy_extensions_to_source(self):
         """Of an editable or in-place build."""
         super().copy_extensions_to_source()
         write_info(Path("otseg_cuda"))
-
-    def failed(self, error):
-        """Raise, or warn once and go on without kernels."""
-        if MODE != "auto":
-            raise error
-        warnings.warn(f"The kernels of otseg were not built, it will run in torch: {error}", stacklevel=2)
-        INFO["kernels"] = f"none ({error})"
-        self.extensions = self.distribution.ext_modules = []
-
-    def get_export_symbols(self, extension):
-        """None: the library registers itself with torch and is no Python module."""
-        return []
 
 
 class Wheel(bdist_wheel):

@@ -8,6 +8,7 @@ from otseg.data.label_map import LabelMap
 from otseg.data.layouts import LAYOUTS, Layout, layout_help, load_dataset
 from otseg.data.load import SequenceFile, load_folder
 from otseg.data.sampling import EpochSampler, SampledDataset, sample_frames
+from otseg.data.save import save_folder
 from otseg.data.sequence import Sequence, standardize
 from otseg.data.synthetic import make_activity
 
@@ -32,6 +33,7 @@ __all__ = [
     "load_folder",
     "make_activity",
     "sample_frames",
+    "save_folder",
     "standardize",
     "unpad",
     "unpad_tensor",

@@ -1,9 +1,9 @@
 """Validates a folder of sequences and lists every problem, with its files and what to do about it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, ParamSpec, TypeVar
+from typing import Literal, ParamSpec, TypeAlias, TypeVar
 
 import torch
 
@@ -13,6 +13,8 @@ from otseg.data.load import AnyPath, Groups, read_label_map
 
 P = ParamSpec("P")
 T = TypeVar("T")
+#: Path, name and activity of a sequence.
+Found: TypeAlias = tuple[Path, str, str]
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ def check_folder(
     activity_pattern: str | None = None,
     length_policy: LengthPolicy = "error",
     tolerance: int = 30,
+    progress: Callable[[Sequence[Found]], Iterable[Found]] = iter,
 ) -> list[Finding]:
     """Read everything in a folder and list what is wrong with it, without stopping at the first problem.
 
@@ -90,6 +93,7 @@ def check_folder(
         activity_pattern: See there.
         length_policy: See there; with ``"truncate"`` or ``"resample"`` differing lengths become notes.
         tolerance: See there.
+        progress: Wraps the list of sequences to show how far it is, as ``tqdm`` does.
 
     Returns:
         Findings, errors first; an empty list where all is well.
@@ -104,7 +108,7 @@ def check_folder(
     reference: tuple[Path, int] | None = None
     occurring: dict[str, set[int]] = {}
     used: set[Path] = set()
-    for path, name, of_activity in found:
+    for path, name, of_activity in progress(found):
         target = file = None
         if labels:
             file = report.attempt("ground truth", ground_truth_file, root / ground_truth, name, of_activity)

@@ -33,7 +33,8 @@ def find_sequences(
         ValueError: If two files have one name, or no sequence has the activity.
     """
     if not folder.is_dir():
-        checks.fail_file(folder, "does not exist or is not a folder", error=FileNotFoundError)
+        fix = "It holds one file of features per sequence."
+        checks.fail_file(folder, "does not exist or is not a folder", fix, FileNotFoundError)
     files = [path for path in [*folder.glob("[!.]*"), *folder.glob("[!.]*/[!.]*")] if path.is_file()]
     files = [path for path in files if path.suffix in FEATURE_SUFFIXES]
     if not files:
@@ -73,7 +74,8 @@ def ground_truth_file(folder: Path, name: str, activity: str) -> Path:
         if path.is_file():
             return path
     problem = f"ground truth of sequence {name!r} is missing (also as .txt)"
-    return checks.fail_file(places[0], problem, error=FileNotFoundError)
+    fix = "Add it, or read the folder without labels."
+    return checks.fail_file(places[0], problem, fix, FileNotFoundError)
 
 
 def is_transposed(
@@ -101,7 +103,8 @@ def is_transposed(
     rows, columns = shape
     if n_features is not None:
         if n_features not in shape:
-            checks.fail_file(path, f"has shape {shape}, and neither number is the declared n_features={n_features}")
+            what = f"has shape {shape}, and neither number is the declared n_features={n_features}"
+            checks.fail_file(path, what, "Correct n_features, or extract these features again.")
         return columns != n_features
     if n_labels == columns != rows:
         what = f"has shape {shape} and {n_labels} labels, so that it seems to hold (features, frames)"

@@ -36,7 +36,7 @@ def load_kernels(forced: str | None, kernels: Any = None) -> dict[str, str]:
     if forced is not None:
         checks.choice("OTSEG_BACKEND", forced, tuple(CHOICES))
     wanted = DEVICES if forced is None else CHOICES[forced]
-    kernels = _package() if kernels is None else kernels
+    kernels = package() if kernels is None else kernels
     found = {d: _load(kernels, d) if d in wanted else f"not loaded: OTSEG_BACKEND={forced}" for d in DEVICES}
     if forced in ("cpp", "cuda"):
         device = "cpu" if forced == "cpp" else "cuda"
@@ -58,13 +58,14 @@ def backend_info() -> dict[str, str]:
         >>> sorted(otseg.backend_info())
         ['build', 'cpu', 'cuda', 'forced', 'torch']
     """
-    kernels = _package()
+    kernels = package()
     info = {} if kernels is None else kernels.build_info()
     build = ", ".join(f"{key}: {value}" for key, value in info.items()) or "not built: a plain source tree"
     return {"torch": torch.__version__, "forced": FORCED or "no", **STATE, "build": build}
 
 
-def _package() -> Any:
+def package() -> Any:
+    """The package `otseg_cuda`; ``None`` where it is not installed."""
     try:
         return importlib.import_module("otseg_cuda")
     except ModuleNotFoundError as error:

@@ -101,3 +101,14 @@ def test_text_of_a_finding(folder):
     assert lines[0] == "note: zero rows (7)"
     assert lines[-1] == "  and 2 more"
     assert len(lines) == 7
+
+
+def test_progress_sees_every_sequence(folder):
+    seen = []
+
+    def progress(items):
+        seen.extend(items)
+        return items
+
+    check_folder(folder.root, progress=progress)
+    assert [name for _, name, _ in seen] == ["a", "b"]
