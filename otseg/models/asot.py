@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar
 
 import torch
@@ -11,12 +10,11 @@ from torch import Tensor
 
 from otseg import checks
 from otseg.costs.cosine import cosine
+from otseg.models._frames import checked_features, fused_plan, initialize_prototypes
 from otseg.models.base import SegmentationModel
 from otseg.nn import MLP, Prototypes, pseudo_label_cross_entropy
-from otseg.priors import LinearOrder, TemporalSmoothness
-from otseg.result import OTResult, Solver
-from otseg.solve import solve
-from otseg.solvers import mirror_descent, published_mirror_descent
+from otseg.ops.unit import unit
+from otseg.result import OTResult
 from otseg.types import Batch, ProtocolName
 
 
@@ -125,14 +123,8 @@ class ASOT(SegmentationModel):
     @torch.no_grad()
     def prepare(self, batches: Iterable[Batch], *, generator: torch.Generator | None = None) -> None:
         """Set the prototypes by k-means on the embeddings of real frames, in order of time if an order is wanted."""
-        embeddings, positions = [], []
-        for batch in batches:
-            features = self._checked(batch.features)
-            embeddings.append(torch.nn.functional.normalize(self.encoder(features)[batch.mask], dim=1))
-            positions.append(_relative_time(batch.mask)[batch.mask])
-        checks.require(bool(embeddings), "batches", "at least one batch", "none")
-        time = torch.cat(positions) if self.config.order > 0 else None
-        self.prototypes.initialize(torch.cat(embeddings), time, generator=generator)
+        frames = ((unit(self.encoder(self._checked(batch.features))), batch.mask) for batch in batches)
+        initialize_prototypes(self.prototypes, frames, ordered=self.config.order > 0, generator=generator)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy of the frames against the plan: one term, ``"frames"``."""
@@ -150,23 +142,17 @@ class ASOT(SegmentationModel):
 
     def _plan(self, cost: Tensor, mask: Tensor | None, alpha: float, rho_b: float, epsilon: float) -> OTResult:
         config = self.config
-        priors = (
-            TemporalSmoothness(alpha, config.radius, protocol=config.protocol),
-            LinearOrder((1 - alpha) * config.order, protocol=config.protocol),
+        return fused_plan(
+            cost,
+            mask,
+            alpha=alpha,
+            rho_b=rho_b,
+            epsilon=epsilon,
+            radius=config.radius,
+            order=config.order,
+            n_iter=config.n_iter,
+            protocol=config.protocol,
         )
-        descent = mirror_descent if config.protocol == "default" else published_mirror_descent
-        solver: Solver = partial(descent, max_iter=config.n_iter, grad="none")
-        return solve((1 - alpha) * cost, epsilon=epsilon, rho_b=rho_b, mask=mask, priors=priors, solver=solver)
 
     def _checked(self, features: Tensor) -> Tensor:
-        features = checks.tensor("features", features, "B N D")
-        fix = "Set n_features in the config."
-        ok = features.shape[2] == self.config.n_features
-        checks.require(ok, "features", f"of dimension D = {self.config.n_features}", features.shape[2], fix)
-        return features
-
-
-def _relative_time(mask: Tensor) -> Tensor:
-    """Midpoint of every frame's slot over the length of its own sequence; ``(B, N)``."""
-    frame = torch.arange(mask.shape[1], device=mask.device)
-    return (frame + 0.5) / mask.sum(dim=1, keepdim=True)
+        return checked_features(features, self.config.n_features)

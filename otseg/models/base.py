@@ -39,6 +39,14 @@ class SegmentationModel(nn.Module, ABC):
             generator: Seeds everything that is drawn.
         """
 
+    def refresh(self, batches: Iterable[Batch], epoch: int) -> None:
+        """Estimate anew from data what is not learned by descent; called before every epoch but the first.
+
+        Args:
+            batches: As in :meth:`prepare`; read at most once.
+            epoch: Number of epochs done.
+        """
+
     @abstractmethod
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Named terms of the training loss, each a scalar; training descends their sum."""

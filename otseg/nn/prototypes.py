@@ -66,14 +66,7 @@ class Prototypes(nn.Module):
             tensor([[0., 1.],
                     [1., 0.]], grad_fn=<DivBackward0>)
         """
-        embeddings = checks.tensor("embeddings", embeddings, "M D")
-        n_actions, dim = self.weight.shape
-        checks.shape("embeddings", embeddings, (len(embeddings), dim), "(M, D)")
-        fix = "Give more frames or ask for fewer actions."
-        checks.require(
-            len(embeddings) >= n_actions, "embeddings", f"of at least K = {n_actions} frames", len(embeddings), fix
-        )
-        checks.finite("embeddings", embeddings.cpu())
+        embeddings, n_actions = self._checked(embeddings), len(self.weight)
         seed = int(torch.randint(2**31 - 1, (), generator=generator, device=generator.device if generator else "cpu"))
         from sklearn.cluster import KMeans  # only here: it takes as long to import as torch
 
@@ -83,6 +76,42 @@ class Prototypes(nn.Module):
             checks.shape("positions", positions, (len(embeddings),), "(M,)")
             centers = centers[_by_mean_time(torch.from_numpy(means.labels_).long(), positions.cpu(), n_actions)]
         self.weight.copy_(functional.normalize(centers, dim=1))
+
+    @torch.no_grad()
+    def refine(self, embeddings: Float[Tensor, "M D"]) -> None:
+        """Move the prototypes to the centers of a k-means that starts at them, which keeps their order.
+
+        Args:
+            embeddings: Embeddings of real frames, at least one per action.
+
+        Raises:
+            ValueError: If there are fewer frames than actions, or an embedding is not finite.
+
+        Example:
+            >>> prototypes = Prototypes(n_actions=2, dim=2)
+            >>> prototypes.initialize(torch.tensor([[0.0, 1.0], [1.0, 0.0]]), positions=torch.tensor([0.0, 1.0]))
+            >>> prototypes.refine(torch.tensor([[3.0, -4.0], [3.0, 4.0]]))
+            >>> prototypes()
+            tensor([[ 0.6000,  0.8000],
+                    [ 0.6000, -0.8000]], grad_fn=<DivBackward0>)
+        """
+        embeddings = self._checked(embeddings)
+        from sklearn.cluster import KMeans  # only here: it takes as long to import as torch
+
+        start = self().double().cpu().numpy()
+        means = KMeans(len(start), init=start, n_init=1).fit(embeddings.double().cpu().numpy())
+        self.weight.copy_(functional.normalize(torch.from_numpy(means.cluster_centers_), dim=1))
+
+    def _checked(self, embeddings: Tensor) -> Tensor:
+        embeddings = checks.tensor("embeddings", embeddings, "M D")
+        n_actions, dim = self.weight.shape
+        checks.shape("embeddings", embeddings, (len(embeddings), dim), "(M, D)")
+        fix = "Give more frames or ask for fewer actions."
+        checks.require(
+            len(embeddings) >= n_actions, "embeddings", f"of at least K = {n_actions} frames", len(embeddings), fix
+        )
+        checks.finite("embeddings", embeddings.cpu())
+        return embeddings
 
 
 def _by_mean_time(clusters: Tensor, positions: Tensor, n_clusters: int) -> Tensor:

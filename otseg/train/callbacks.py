@@ -1,6 +1,8 @@
 """What training does around its steps: prepare the model, tell the data its epoch, warn of degenerate solutions."""
 
 import warnings
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -9,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from otseg import checks
+from otseg.models import SegmentationModel
 from otseg.train.loaders import set_epoch
 from otseg.train.module import SegmentationModule
 from otseg.types import Batch
@@ -20,9 +23,10 @@ except ModuleNotFoundError:
 
 
 class Preparation(Callback):
-    """Calls ``model.prepare`` once, before the first step; a run that is resumed is prepared already.
+    """Calls ``model.prepare`` once, before the first step, and ``model.refresh`` before every later epoch.
 
-    With several processes the first one prepares, and its weights are sent to the others.
+    A run that is resumed is prepared already. With several processes the first one prepares and refreshes, and its
+    weights are sent to the others.
 
     Args:
         batches: Batches of all training sequences.
@@ -36,12 +40,23 @@ class Preparation(Callback):
         if self.done:
             return
         assert isinstance(pl_module, SegmentationModule)
+        generator = torch.Generator().manual_seed(pl_module.config.seed)
+        self._on_first_process(trainer, pl_module, partial(pl_module.model.prepare, generator=generator))
+        self.done = True
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Refresh the model, unless it is new."""
+        assert isinstance(pl_module, SegmentationModule)
+        if trainer.current_epoch > 0 and type(pl_module.model).refresh is not SegmentationModel.refresh:
+            self._on_first_process(trainer, pl_module, partial(pl_module.model.refresh, epoch=trainer.current_epoch))
+
+    def _on_first_process(
+        self, trainer: Trainer, pl_module: SegmentationModule, estimate: Callable[[Iterator[Batch]], None]
+    ) -> None:
         if trainer.is_global_zero:
-            generator = torch.Generator().manual_seed(pl_module.config.seed)
-            pl_module.model.prepare((batch.to(pl_module.device) for batch in self.batches), generator=generator)
+            estimate(batch.to(pl_module.device) for batch in self.batches)
         if trainer.world_size > 1:
             pl_module.model.load_state_dict(trainer.strategy.broadcast(pl_module.model.state_dict()))
-        self.done = True
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps."""

@@ -82,8 +82,8 @@ def fit(
     train = model_input(train, config)
     data = SegmentationData(train, None if val is None else model_input(val, config), config)
     callbacks = [
+        Epochs(config.seed),  # before what may draw
         Preparation(training_batches(train, config)),
-        Epochs(config.seed),
         DegenerateSolutions(training_batches(train, config)),
         *trainer.pop("callbacks", ()),
     ]

@@ -3,11 +3,15 @@
 import pytest
 import torch
 
-from otseg.models import ASOT, ASOTConfig
+from otseg.models import ASOT, CLOT, DCLOT, ASOTConfig, CLOTConfig, DCLOTConfig
 from otseg.train import TrainConfig, load_model, save_model
 from otseg.types import Batch
 
-MODELS = [ASOT(ASOTConfig(n_actions=4, n_features=5, layers=(16, 8)))]
+MODELS = [
+    ASOT(ASOTConfig(n_actions=4, n_features=5, layers=(16, 8))),
+    CLOT(CLOTConfig(n_actions=4, n_features=5, layers=(16, 8))),
+    DCLOT(DCLOTConfig(n_actions=4, n_features=5, layers=(16, 8))),
+]
 
 
 @pytest.fixture(params=MODELS, ids=lambda model: type(model).__name__)

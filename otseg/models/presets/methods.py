@@ -7,11 +7,15 @@ from otseg import checks
 from otseg.models.config import from_mapping
 from otseg.models.presets.asot import ASOT_METHOD
 from otseg.models.presets.benchmarks import activities_of
+from otseg.models.presets.clot import CLOT_METHOD, DCLOT_B_METHOD, DCLOT_METHOD
 from otseg.models.presets.method import Method
 
 #: Every method by its name on the command line; a new one adds its line here.
 METHODS: Mapping[str, Method] = {
     "asot": ASOT_METHOD,
+    "clot": CLOT_METHOD,
+    "dclot": DCLOT_METHOD,
+    "dclot-b": DCLOT_B_METHOD,
 }
 
 

@@ -61,3 +61,17 @@ def test_refuses_too_few_frames_and_bad_values():
         Prototypes(1, 2).initialize(torch.tensor([[1.0, float("nan")]]))
     with pytest.raises(ValueError, match=r"`positions` must be of shape"):
         Prototypes(1, 2).initialize(torch.zeros(3, 2), torch.zeros(2))
+
+
+def test_refine_is_kmeans_from_the_present_prototypes(generator):
+    prototypes = Prototypes(3, 2)
+    start = torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
+    with torch.no_grad():
+        prototypes.weight.copy_(2 * start)
+    turned = start @ torch.tensor([[0.9, 0.4], [-0.4, 0.9]])
+    frames = turned[[2, 0, 1, 0, 2]] + 0.01 * torch.randn(5, 2, generator=generator)
+    expected = torch.stack([frames[[1, 3]].mean(0), frames[2], frames[[0, 4]].mean(0)])
+    prototypes.refine(frames)
+    torch.testing.assert_close(prototypes(), torch.nn.functional.normalize(expected, dim=1))
+    with pytest.raises(ValueError, match="`embeddings` must be of at least K = 3 frames"):
+        prototypes.refine(frames[:2])
