@@ -60,6 +60,38 @@ def read_config(path: str | Path, model_config: type[C]) -> tuple[C, TrainConfig
         ValueError: If the file is no TOML, or a key is unknown or missing, or a value is out of range.
         FileNotFoundError: If there is no such file.
     """
+    tables = read_tables(path)
+    try:
+        return from_mapping(model_config, tables["model"]), from_mapping(TrainConfig, tables["train"])
+    except (TypeError, ValueError) as error:
+        checks.fail_file(path, str(error).rstrip("."))
+
+
+def read_tables(path: str | Path) -> dict[str, dict[str, Any]]:
+    """The tables ``"model"`` and ``"train"`` of a TOML file, empty where it has none.
+
+    Args:
+        path: The file.
+
+    Raises:
+        ValueError: If the file is no TOML, or has another table.
+        FileNotFoundError: If there is no such file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        checks.fail_file(path, "there is no such file", error=FileNotFoundError)
+    try:
+        tables = parse_toml(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        checks.fail_file(path, f"not a TOML file ({error})")
+    for name, table in tables.items():
+        if name not in ("model", "train") or not isinstance(table, dict):
+            checks.fail_file(path, f"unknown table or key {name!r}", "Settings stand in [model] and [train].")
+    return {"model": {}, "train": {}, **tables}
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Parse TOML; ``tomllib`` where Python has it."""
     if sys.version_info >= (3, 11):
         import tomllib
     else:
@@ -67,19 +99,4 @@ def read_config(path: str | Path, model_config: type[C]) -> tuple[C, TrainConfig
             import tomli as tomllib
         except ModuleNotFoundError:
             checks.missing_extra("tomli", "train")
-    path = Path(path)
-    if not path.is_file():
-        checks.fail_file(path, "there is no such file", error=FileNotFoundError)
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        checks.fail_file(path, f"not a TOML file ({error})")
-    unknown = sorted(set(tables) - {"model", "train"})
-    if unknown:
-        checks.fail_file(path, f"unknown table or key {unknown[0]!r}", "Settings stand in [model] and [train].")
-    try:
-        model = from_mapping(model_config, tables.get("model", {}))
-        return model, from_mapping(TrainConfig, tables.get("train", {}))
-    except (TypeError, ValueError) as error:
-        checks.fail_file(path, str(error).rstrip("."))
-
+    return tomllib.loads(text)

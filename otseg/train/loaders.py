@@ -76,6 +76,7 @@ def training_batches(
         batch_size=config.batch_size,
         sampler=SharedSampler(EpochSampler(len(dataset), seed=config.seed), rank, world_size),
         collate_fn=collate,
+        generator=torch.Generator(),  # else an iterator draws from torch's own, in some epochs before it is seeded
     )
 
 

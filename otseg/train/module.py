@@ -33,6 +33,7 @@ class SegmentationModule(LightningModule):
 
     Attributes:
         history: For every name that is logged its value after each epoch, counted from 1; goes on after a resume.
+        first_epoch: Number of epochs that a resumed run had done before.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class SegmentationModule(LightningModule):
         self.model, self.config, self.label_map, self.n_val = model, config, label_map, n_val
         self.metrics = SegmentationMetrics(ignore_labels=(-1,))
         self.history: dict[str, dict[int, float]] = {}
+        self.first_epoch = 0
         self._sums: dict[str, Tensor] = {}
         self._n_sequences = 0
 
@@ -104,6 +106,7 @@ class SegmentationModule(LightningModule):
                 fix = "A run is resumed with its own settings; only `epochs` may change."
                 checks.require(same, name, f"{saved[part].get(name)!r}, as in the checkpoint", repr(value), fix)
         self.history = saved["history"]
+        self.first_epoch = len(self.history["train/loss"])
 
     def _settings(self) -> dict[str, dict[str, Any]]:
         return {"model": asdict(self.model.config), "train": asdict(self.config)}
