@@ -25,7 +25,11 @@ COMMANDS = {
     "build-kernels": "otseg.cli.build_kernels:build_kernels",
     "cite": "otseg.cli.cite:cite",
     "data": "otseg.cli.data:data",
+    "eval": "otseg.cli.evaluate:evaluate",
     "info": "otseg.cli.info:info",
+    "reproduce": "otseg.cli.reproduce:reproduce",
+    "segment": "otseg.cli.segment:segment",
+    "train": "otseg.cli.train:train",
 }
 
 

@@ -7,25 +7,37 @@ from otseg.train.experiment import evaluate_experiment, run_experiment
 from otseg.train.fit import fit
 from otseg.train.folders import new_folder, next_folder
 from otseg.train.presets import train_preset
+from otseg.train.published import PUBLISHED, Published, published_results
+from otseg.train.reproduce import compare_with_published, plan_reproduction, reproduce
 from otseg.train.results import Results, Spread
+from otseg.train.segmenting import feature_files, segment_files, write_labels
 from otseg.train.settings import Settings, make_settings
 
 __all__ = [
+    "PUBLISHED",
+    "Published",
     "Results",
     "Settings",
     "Spread",
     "TrainConfig",
+    "compare_with_published",
     "evaluate_experiment",
     "evaluate_labels",
     "evaluate_model",
+    "feature_files",
     "fit",
     "load_model",
     "make_settings",
     "new_folder",
     "next_folder",
+    "plan_reproduction",
+    "published_results",
     "read_config",
+    "reproduce",
     "run_experiment",
     "save_model",
     "segment_dataset",
+    "segment_files",
     "train_preset",
+    "write_labels",
 ]
