@@ -3,13 +3,14 @@
 from otseg.train.checkpoint import load_model, save_model
 from otseg.train.config import TrainConfig, read_config
 from otseg.train.evaluation import evaluate_labels, evaluate_model, segment_dataset
-from otseg.train.experiment import evaluate_experiment, run_experiment
+from otseg.train.experiment import evaluate_baseline, evaluate_experiment, run_experiment
 from otseg.train.fit import fit
 from otseg.train.folders import new_folder, next_folder
+from otseg.train.pictures import draw_comparison, draw_model
 from otseg.train.presets import train_preset
 from otseg.train.published import PUBLISHED, Published, published_results
 from otseg.train.reproduce import compare_with_published, plan_reproduction, reproduce
-from otseg.train.results import Results, Spread
+from otseg.train.results import Results, Spread, compare_results
 from otseg.train.segmenting import feature_files, segment_files, write_labels
 from otseg.train.settings import Settings, make_settings
 
@@ -20,7 +21,11 @@ __all__ = [
     "Settings",
     "Spread",
     "TrainConfig",
+    "compare_results",
     "compare_with_published",
+    "draw_comparison",
+    "draw_model",
+    "evaluate_baseline",
     "evaluate_experiment",
     "evaluate_labels",
     "evaluate_model",

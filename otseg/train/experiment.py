@@ -3,12 +3,13 @@
 import json
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from otseg import __version__, checks
 from otseg.data import SequenceDataset
@@ -37,6 +38,7 @@ def run_experiment(
     folder: str | Path,
     seeds: Sequence[int] = (0,),
     activities: Sequence[str] | None = None,
+    validate: bool = False,
     progress: bool = True,
     wandb: str | None = None,
     **trainer: Any,
@@ -56,6 +58,7 @@ def run_experiment(
         folder: Where to write.
         seeds: Seeds.
         activities: Activities to train; all if ``None``.
+        validate: Whether to score after epochs, too, for the curves (``check_val_every_n_epoch`` says after which).
         progress: Whether to show a bar on the standard error.
         wandb: Project at Weights & Biases to log to as well, see :func:`otseg.train.loggers.wandb_logger`.
         **trainer: Options of :class:`lightning.Trainer`, such as ``accelerator="gpu"``.
@@ -90,7 +93,7 @@ def run_experiment(
                     options["callbacks"] = [*trainer.get("callbacks", ()), Progress(title)]
                 loaded = loaded or part.load()
                 model = new_model(settings.method.model, model_config, seed)
-                record = _run(model, loaded, config, place, activity, options)
+                record = _run(model, loaded, config, place, loaded if validate else None, options)
             runs.append(record)
     results = Results(settings.method.title, runs, {"source": settings.source, "published": settings.published})
     if rank_zero_only.rank == 0:
@@ -121,6 +124,30 @@ def evaluate_experiment(folder: str | Path, data: SequenceDataset, **protocol: A
         checks.fail_file(folder, "holds no finished runs of these activities", fix, FileNotFoundError)
     title = type(model).__name__
     return Results(title, runs, {"source": str(folder), "published": False})
+
+
+def evaluate_baseline(
+    title: str,
+    segment: Callable[[SequenceDataset], list[Tensor]],
+    data: SequenceDataset,
+    *,
+    activities: Sequence[str] | None = None,
+    **protocol: Any,
+) -> Results:
+    """Score a function that labels all sequences of an activity, as if it were a model with one seed.
+
+    Args:
+        title: Its name in tables.
+        segment: From the sequences of an activity to their labels, such as one of :mod:`otseg.models.baselines`.
+        data: Sequences with labels.
+        activities: Activities to score; all if ``None``.
+        **protocol: Options of :func:`otseg.metrics.evaluate`, other than the scope.
+    """
+    runs = []
+    for activity in data.activities if activities is None else activities:
+        part = data.subset(activity)
+        runs.append({"activity": activity, "seed": 0, **_score_labels(segment(part), part, **protocol)})
+    return Results(title, runs, {"source": title, "published": False})
 
 
 def new_model(model: type[SegmentationModel], config: Any, seed: int) -> SegmentationModel:
@@ -165,17 +192,17 @@ def _run(
     data: SequenceDataset,
     config: TrainConfig,
     place: Path,
-    activity: str,
+    val: SequenceDataset | None,
     options: Mapping[str, Any],
 ) -> Mapping[str, Any]:
     """Train, score, and write the record last: a run with a record is finished."""
     start = time.perf_counter()
-    trainer = fit(model, data, config=config, folder=place / "training", resume=True, **options)
+    trainer = fit(model, data, val, config=config, folder=place / "training", resume=True, **options)
     seconds = time.perf_counter() - start
     module: Any = trainer.lightning_module
     record = {
         "method": type(model).__name__,
-        "activity": activity,
+        "activity": data.activities[0],
         "seed": config.seed,
         **_scores(model.to(trainer.strategy.root_device), data, config),
         "loss": module.history["train/loss"][config.epochs],
@@ -201,7 +228,10 @@ def _scores(model: SegmentationModel, data: SequenceDataset, config: TrainConfig
     if any(source.labels is None for source in data.sources):
         frames = sum(sequence.n_frames for sequence in data)
         return {"n_videos": len(data), "n_frames": frames, "scores": {}, "rules": ""}
-    labels = segment_dataset(model, data, config=config)
+    return _score_labels(segment_dataset(model, data, config=config), data, **protocol)
+
+
+def _score_labels(labels: list[Tensor], data: SequenceDataset, **protocol: Any) -> dict[str, Any]:
     found = {scope: evaluate_labels(labels, data, scope=scope, **protocol) for scope in SCOPES}
     rules = found["activity"].protocol
     return {

@@ -53,6 +53,20 @@ class EpochTable(Logger):
         """Nothing: the settings are in the checkpoint and in the files of an experiment."""
 
 
+def read_history(path: Path) -> dict[str, dict[int, float]]:
+    """The curves in a file of :class:`EpochTable`: for every name its value after each epoch.
+
+    Args:
+        path: The file.
+    """
+    history: dict[str, dict[int, float]] = {}
+    for epoch, row in EpochTable(path).rows.items():
+        for name, value in row.items():
+            if name != "epoch" and value:
+                history.setdefault(name, {})[epoch] = float(value)
+    return history
+
+
 def default_loggers(folder: Path) -> list[Any]:
     """CSV, and TensorBoard if it is installed.
 

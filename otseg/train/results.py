@@ -155,6 +155,18 @@ class Results:
         write_text(folder / "results.tex", self.latex())
 
 
+def compare_results(results: Sequence[Results], scope: str = "activity", weights: str = "weighted") -> str:
+    """A Markdown table with one row per method: the mean over activities, in percent, with the spread over seeds.
+
+    Args:
+        results: What the methods scored, on the same data.
+        scope: ``"activity"`` or ``"video"``: which videos share a matching.
+        weights: ``"weighted"`` by frames, as in the field, or ``"unweighted"``.
+    """
+    rows = [[found.title, *map(str, found.mean(weights, scope).values())] for found in results]
+    return markdown_table([["method", *TITLES.values()], *rows])
+
+
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table whose columns are aligned; the first row is its head, the first column to the left.
 
