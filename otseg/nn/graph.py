@@ -43,11 +43,13 @@ class NeighborGraph:
         embeddings.
         """
         directions = unit(embeddings.masked_fill(~self.mask.unsqueeze(2), 0))
-        near = directions.gather(1, self.neighbors.flatten(1).unsqueeze(2).expand(-1, -1, directions.shape[2]))
-        near = near.unflatten(1, self.neighbors.shape[1:])  # (B, N, k, E)
+        batch, size, width = self.neighbors.shape
+        index = self.neighbors.reshape(batch, size * width, 1).expand(-1, -1, directions.shape[2])
+        near = directions.gather(1, index).reshape(batch, size, width, -1)  # (B, N, k, E)
         cosine = (near * directions.unsqueeze(2)).sum(dim=3)
         per_sequence = (self.weights * (cosine - self.similarity) ** 2).sum(dim=(1, 2)) / self.mask.sum(dim=1)
-        return per_sequence.mean()
+        energy: Tensor = per_sequence.mean()
+        return energy
 
 
 @torch.no_grad()

@@ -10,6 +10,7 @@ from otseg.train.pictures import draw_comparison, draw_model
 from otseg.train.presets import train_preset
 from otseg.train.published import PUBLISHED, Published, published_results
 from otseg.train.reproduce import compare_with_published, plan_reproduction, reproduce
+from otseg.train.restarts import Restarts, fit_restarts
 from otseg.train.results import Results, Spread, compare_results
 from otseg.train.segmenting import feature_files, segment_files, write_labels
 from otseg.train.settings import Settings, make_settings
@@ -17,6 +18,7 @@ from otseg.train.settings import Settings, make_settings
 __all__ = [
     "PUBLISHED",
     "Published",
+    "Restarts",
     "Results",
     "Settings",
     "Spread",
@@ -31,6 +33,7 @@ __all__ = [
     "evaluate_model",
     "feature_files",
     "fit",
+    "fit_restarts",
     "load_model",
     "make_settings",
     "new_folder",

@@ -1,10 +1,7 @@
 """Training from end to end, on synthetic videos and on real recordings."""
 
 import csv
-import importlib.util
-import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -128,50 +125,3 @@ def test_beats_the_yardsticks_on_real_recordings(data_root):
     assert found.mof > 0.55
     assert found.miou > 0.38
     assert found.f1_50 > 0.44
-
-
-@pytest.fixture(scope="module")
-def example():
-    path = Path(__file__).resolve().parents[2] / "examples" / "asot_breakfast.py"
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_example_runs_and_overwrites_only_when_told(example, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    arguments = ["--epochs", "1", "--n-samples", "32", "--no-progress", "--seed", "3"]
-    assert example.main(arguments) == 0
-    output = capsys.readouterr().out
-    folder = tmp_path / "runs" / "asot_breakfast" / "0001"
-    assert {path.name for path in folder.iterdir()} == {*example.FILES, "training"}
-    report = json.loads((folder / "metrics.json").read_text())
-    assert report["train_config"]["seed"] == 3
-    assert report["metrics"]["ASOT"]["protocol"]["scope"] == "global"
-    for method in ("ASOT", "uniform split"):
-        assert f"{100 * report['metrics'][method]['mof']:.1f}" in output
-    assert "scope=global" in output
-    assert example.main([*arguments, "--output", str(folder)]) == 2
-    assert "the folder is not empty" in capsys.readouterr().err
-    before = (folder / "metrics.json").stat().st_mtime_ns
-    assert example.main([*arguments, "--output", str(folder), "--overwrite"]) == 0
-    assert (folder / "metrics.json").stat().st_mtime_ns > before
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--data-root", "nowhere"], "nowhere"),
-        (["--dataset", "yti"], "needs --data-root"),
-        (["--activity", "toast"], "`activity` must be one of"),
-        (["--epochs", "0"], "`epochs` must be an integer >= 1"),
-        (["--n-actions", "0"], "`n_actions` must be an integer >= 1"),
-        (["--config", "nowhere.toml"], "nowhere.toml: there is no such file"),
-    ],
-)
-def test_example_explains_mistakes_and_leaves_no_folder(example, tmp_path, monkeypatch, capsys, arguments, message):
-    monkeypatch.chdir(tmp_path)
-    assert example.main(arguments) == 2
-    assert message in capsys.readouterr().err
-    assert not list(tmp_path.iterdir())
