@@ -45,6 +45,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--data-root", type=Path, help="folder of recordings; synthetic videos if left out")
     add("--dataset", choices=["folder", *LAYOUTS], default="folder", help="benchmark that the folder holds")
     add("--activity", help="only the recordings of this activity")
+    add("--n-videos", type=int, default=30, help="number of synthetic videos")
     add("--config", type=Path, help="TOML file of CLOT's settings, such as examples/configs/clot_breakfast.toml")
     add("--epochs", type=int)
     add("--n-samples", type=int, help="frames drawn of each recording in each epoch")
@@ -60,7 +61,7 @@ def load(args: argparse.Namespace) -> SequenceDataset:
     if args.data_root is None:
         if args.dataset != "folder":
             raise ValueError(f"--dataset {args.dataset} needs --data-root, the folder that holds it.")
-        return breakfast_like(args.activity or "coffee", 30, generator=torch.Generator().manual_seed(0))
+        return breakfast_like(args.activity or "coffee", args.n_videos, generator=torch.Generator().manual_seed(0))
     if args.dataset == "folder":
         return load_folder(args.data_root, activity=args.activity)
     return load_dataset(args.dataset, args.data_root, activity=args.activity)

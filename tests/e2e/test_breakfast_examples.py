@@ -26,7 +26,7 @@ def clot():
 
 def test_clot_is_compared_with_its_yardsticks(clot, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    arguments = ["--epochs", "1", "--n-samples", "32", "--no-progress", "--seeds", "3"]
+    arguments = ["--epochs", "1", "--n-samples", "32", "--no-progress", "--seeds", "3", "--n-videos", "4"]
     assert clot.main(arguments) == 0
     captured = capsys.readouterr()
     folder = tmp_path / "runs" / "clot_breakfast" / "0001"
