@@ -1,10 +1,10 @@
 """ASOT with the Python API, step by step: data, settings, training, scores, pictures, and a model to keep.
 
     python examples/asot_breakfast.py
-    python examples/asot_breakfast.py --data-root Breakfast --activity coffee --config examples/configs/asot_breakfast.toml
+    python examples/asot_breakfast.py --data-root Breakfast --activity tea --config examples/configs/asot_breakfast.toml
 
-Without ``--data-root`` the videos are synthetic. Needs the extras ``train`` and ``plots``. ``clot_breakfast.py`` compares
-methods; ``otseg train`` trains all activities and several seeds.
+Without ``--data-root`` the videos are synthetic. Needs the extras ``train`` and ``plots``. ``clot_breakfast.py``
+compares methods; ``otseg train`` trains all activities and several seeds.
 """
 
 import argparse

@@ -162,9 +162,7 @@ def run_folder(folder: Path, activity: str, seed: int) -> Path:
     return folder / (activity or "all") / f"seed_{seed}"
 
 
-def _finished(
-    place: Path, model_config: Any, config: TrainConfig, data: SequenceDataset
-) -> Mapping[str, Any] | None:
+def _finished(place: Path, model_config: Any, config: TrainConfig, data: SequenceDataset) -> Mapping[str, Any] | None:
     """The record of a run that is finished; an error if it had other settings or sequences."""
     path = place / "run.json"
     if not path.exists():

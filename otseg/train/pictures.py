@@ -84,9 +84,7 @@ def draw_comparison(
     """
     plt = _pyplot()
     target = true_labels(data)
-    matched = {
-        name: match(list(rows), target, ignore_labels=(-1,)).apply(list(rows)) for name, rows in labels.items()
-    }
+    matched = {name: match(list(rows), target, ignore_labels=(-1,)).apply(list(rows)) for name, rows in labels.items()}
     n = min(_N_COMPARED, len(data))
     figure = plt.figure(figsize=(11, 3 + 1.7 * n), layout="constrained")
     grid = figure.add_gridspec(n + 1, 1, height_ratios=[3, *[1.7] * n])

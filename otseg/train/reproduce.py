@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 
-
 from otseg.data import LAYOUTS, layout_help, load_dataset
 from otseg.metrics.evaluate import TITLES
 from otseg.models import activities_of

@@ -55,9 +55,7 @@ def feature_files(paths: Iterable[str | Path]) -> list[Path]:
     return found
 
 
-def segment_files(
-    model: SegmentationModel, config: TrainConfig, files: Iterable[Path]
-) -> Iterator[tuple[str, Tensor]]:
+def segment_files(model: SegmentationModel, config: TrainConfig, files: Iterable[Path]) -> Iterator[tuple[str, Tensor]]:
     """The action of every frame of every file, one file at a time.
 
     Args:

@@ -31,9 +31,7 @@ def test_preset_is_what_was_published(benchmark):
     assert (train.batch_size, train.n_samples, train.learning_rate, train.weight_decay) == (2, 256, 1e-3, 1e-4)
 
 
-@pytest.mark.parametrize(
-    "path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.stem
-)
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.stem)
 def test_file_of_the_examples_says_the_same(path):
     method, _, rest = path.stem.partition("_")
     benchmark = rest.replace("_", "-")
