@@ -50,7 +50,7 @@ def training_options(function: F) -> F:
 
 def only_first_process() -> None:
     """End every process but the first, which alone reports."""
-    from lightning.pytorch.utilities import rank_zero_only
+    from otseg.train.files import is_first_process
 
-    if rank_zero_only.rank != 0:
+    if not is_first_process():
         click.get_current_context().exit(0)

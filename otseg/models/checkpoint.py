@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from otseg import checks
 from otseg.models.base import SegmentationModel
@@ -72,7 +73,7 @@ def read_model(path: str | Path) -> SegmentationModel:
     return model.eval()
 
 
-def _models(base: type[SegmentationModel]) -> Iterator[type[SegmentationModel]]:
+def _models(base: type[Any]) -> Iterator[type[SegmentationModel]]:
     """All models that are defined, those of users too."""
     for found in base.__subclasses__():
         yield found

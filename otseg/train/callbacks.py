@@ -81,6 +81,7 @@ class Epochs(Callback):
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Set the epoch."""
+        assert trainer.train_dataloader is not None
         set_epoch(trainer.train_dataloader, trainer.current_epoch)
         torch.manual_seed(self.seed * 1_000_003 + trainer.current_epoch + trainer.global_rank * 7_919)
 

@@ -39,7 +39,7 @@ def load_model(where: str | Path) -> tuple[SegmentationModel, TrainConfig]:
         FileNotFoundError: If there is no such file.
         ValueError: If it is not a file of :func:`save_model`, or of a model that this version does not have.
     """
-    model: SegmentationModel = SegmentationModel.from_pretrained(where)  # type: ignore[type-abstract]
+    model: SegmentationModel = SegmentationModel.from_pretrained(where)
     fix = "Train it, or write it with otseg.train.save_model."
     if not model.train_settings:
         checks.fail_file(where, "no settings of a training in it", fix)

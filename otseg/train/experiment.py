@@ -17,7 +17,7 @@ from otseg.models import SegmentationModel
 from otseg.train.checkpoint import load_model, save_model
 from otseg.train.config import TrainConfig
 from otseg.train.evaluation import evaluate_labels, segment_dataset
-from otseg.train.files import write_json
+from otseg.train.files import is_first_process, write_json
 from otseg.train.fit import fit
 from otseg.train.loggers import wandb_logger
 from otseg.train.progress import Progress
@@ -26,7 +26,6 @@ from otseg.train.settings import Settings
 
 try:
     import lightning
-    from lightning.pytorch.utilities import rank_zero_only
 except ModuleNotFoundError:
     checks.missing_extra("lightning", "train")
 
@@ -96,7 +95,7 @@ def run_experiment(
                 record = _run(model, loaded, config, place, loaded if validate else None, options)
             runs.append(record)
     results = Results(settings.method.title, runs, {"source": settings.source, "published": settings.published})
-    if rank_zero_only.rank == 0:
+    if is_first_process():
         results.write(folder)
     return results
 
@@ -154,7 +153,7 @@ def new_model(model: type[SegmentationModel], config: Any, seed: int) -> Segment
     """A model whose weights are a function of the seed; torch's global generator is left as it was."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return model(config)  # type: ignore[call-arg]
+        return model(config)
 
 
 def run_folder(folder: Path, activity: str, seed: int) -> Path:
@@ -214,7 +213,7 @@ def _run(
             "device": str(trainer.strategy.root_device),
         },
     }
-    if rank_zero_only.rank == 0:
+    if is_first_process():
         (place / "model.safetensors").unlink(missing_ok=True)  # of a run that was killed between these lines
         save_model(model, place / "model.safetensors", config)
         write_json(place / "run.json", record)

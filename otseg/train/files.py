@@ -12,8 +12,14 @@ from otseg import checks
 try:
     import torch
     from lightning.fabric.plugins import TorchCheckpointIO
+    from lightning.pytorch.utilities import rank_zero_only
 except ModuleNotFoundError:
     checks.missing_extra("lightning", "train")
+
+
+def is_first_process() -> bool:
+    """Whether this process is the first, or the only one, of a training: that which writes and reports."""
+    return getattr(rank_zero_only, "rank", 0) == 0
 
 
 @contextmanager

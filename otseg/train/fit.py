@@ -13,7 +13,7 @@ from otseg.data import SequenceDataset
 from otseg.models import SegmentationModel
 from otseg.train.callbacks import DegenerateSolutions, Epochs, Preparation
 from otseg.train.config import TrainConfig
-from otseg.train.files import AtomicCheckpoints
+from otseg.train.files import AtomicCheckpoints, is_first_process
 from otseg.train.folders import new_folder
 from otseg.train.loaders import SegmentationData, model_input, training_batches
 from otseg.train.loggers import default_loggers
@@ -23,7 +23,6 @@ from otseg.train.progress import Progress
 try:
     from lightning import Trainer
     from lightning.pytorch.callbacks import ModelCheckpoint
-    from lightning.pytorch.utilities import rank_zero_only
 except ModuleNotFoundError:
     checks.missing_extra("lightning", "train")
 
@@ -92,7 +91,7 @@ def fit(
     checkpoint = None
     if folder is not None:
         folder = Path(folder)
-        if not resume and rank_zero_only.rank == 0:
+        if not resume and is_first_process():
             new_folder(folder)
         last = folder / "checkpoints" / "last.ckpt"
         checkpoint = last if resume and last.exists() else None

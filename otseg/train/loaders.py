@@ -1,6 +1,7 @@
 """From a data set to the batches that training and evaluation read, each process its share of them."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch.utils.data import DataLoader, Sampler
@@ -87,11 +88,9 @@ def set_epoch(batches: "DataLoader[Batch]", epoch: int) -> None:
         batches: Of :func:`training_batches`.
         epoch: The epoch.
     """
-    assert isinstance(batches.dataset, SampledDataset)
-    assert isinstance(batches.sampler, SharedSampler)
-    assert isinstance(batches.sampler.order, EpochSampler)
-    batches.dataset.set_epoch(epoch)
-    batches.sampler.order.set_epoch(epoch)
+    parts: tuple[Any, Any] = batches.dataset, batches.sampler
+    parts[0].set_epoch(epoch)
+    parts[1].order.set_epoch(epoch)
 
 
 def full_batches(dataset: SequenceDataset, rank: int = 0, world_size: int = 1) -> "DataLoader[Batch]":

@@ -60,14 +60,15 @@ def draw_model(
     axes["plan"].set_title(f"{data.names[0]}: probability of every action")
     axes["cost"].set_title(f"{data.names[0]}: cost of every action")
     for name, ax in axes.items():
-        ax.figure.savefig(folder / f"{name}.png", dpi=120, bbox_inches="tight")
+        figure: Any = ax.figure
+        figure.savefig(folder / f"{name}.png", dpi=120, bbox_inches="tight")
     scores = {TITLES[name]: history[f"val/{name}"] for name in _METRICS if f"val/{name}" in history}
-    figure, places = plt.subplots(1, 2 if scores else 1, figsize=(11, 4), layout="constrained", squeeze=False)
+    curves, places = plt.subplots(1, 2 if scores else 1, figsize=(11, 4), layout="constrained", squeeze=False)
     plot_curves({"loss": history["train/loss"]}, ax=places[0, 0], ylabel="training loss")
     if scores:
         plot_curves(scores, ax=places[0, 1], ylabel="all frames, fraction")
         places[0, 1].set_ylim(0, 1)
-    figure.savefig(folder / "curves.png", dpi=120)
+    curves.savefig(folder / "curves.png", dpi=120)
     plt.close("all")
 
 

@@ -193,7 +193,7 @@ def _estimate(settings: Settings, config: Any, train: TrainConfig, benchmark: st
     n_features = LAYOUTS[benchmark].n_features
 
     def features(n_sequences: int, n: int) -> torch.Tensor:
-        return torch.randn(n_sequences, n, n_features, generator=generator) * n_features**-0.5
+        return torch.randn(n_sequences, n, n_features, generator=generator) / n_features**0.5
 
     x = features(train.batch_size, min(train.n_samples, n_frames))
     batch = Batch(x, torch.ones_like(x[:, :, 0], dtype=torch.bool))
@@ -204,7 +204,7 @@ def _estimate(settings: Settings, config: Any, train: TrainConfig, benchmark: st
         if step == 1:  # the first one is slower
             start = time.perf_counter()
         optimizer.zero_grad()
-        torch.stack(list(model.loss(batch).values())).sum().backward()
+        torch.stack(list(model.loss(batch).values())).sum().backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     per_step = (time.perf_counter() - start) / n_steps
     start = time.perf_counter()

@@ -79,7 +79,8 @@ def fit_restarts(
         model = build()
         where = None if folder is None else Path(folder) / f"seed_{seed}"
         done = fit(model, train, config=replace(config, seed=seed), folder=where, **trainer)
-        loss = done.lightning_module.history["train/loss"][config.epochs]
+        module: Any = done.lightning_module
+        loss = module.history["train/loss"][config.epochs]
         if best is None or loss < min(losses.values()):
             best = model
         losses[seed] = loss
