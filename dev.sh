@@ -7,7 +7,7 @@ usage() {
     cat <<'END'
 Usage: ./dev.sh COMMAND [ARGUMENT...]
 
-  demo [ARGUMENT...]   train and evaluate a small model: examples/asot_breakfast.py
+  demo [ARGUMENT...]   train CLOT, compare it with ASOT: examples/clot_breakfast.py
   test [ARGUMENT...]   check everything: ruff, mypy, then pytest with the arguments
   format               format the code, and fix what ruff can fix
   run PROGRAM ...      run a program of the development environment, such as: ./dev.sh run pytest tests/unit
@@ -71,7 +71,7 @@ command=${1:-help}
 case $command in
 demo)
     install train,plots
-    exec .venv/bin/python examples/asot_breakfast.py "$@"
+    exec .venv/bin/python examples/clot_breakfast.py "$@"
     ;;
 test)
     install dev

@@ -126,6 +126,8 @@ def test_optional_packages_are_imported_only_where_used():
         "torchmetrics",
         "safetensors",
         "tensorboard",
+        "huggingface_hub",
+        "wandb",
         "tomli",
         "geomloss",
         "ot",  # required, but slow to import

@@ -26,7 +26,11 @@ COMMANDS = {
     "cite": "otseg.cli.cite:cite",
     "data": "otseg.cli.data:data",
     "doctor": "otseg.cli.doctor:doctor",
+    "eval": "otseg.cli.evaluate:evaluate",
     "info": "otseg.cli.info:info",
+    "reproduce": "otseg.cli.reproduce:reproduce",
+    "segment": "otseg.cli.segment:segment",
+    "train": "otseg.cli.train:train",
 }
 
 

@@ -13,7 +13,7 @@ from otseg.models.fused_config import FusedConfig
 from otseg.models.gaussian_viterbi import gaussian_viterbi
 from otseg.models.link import link_videos
 from otseg.models.n_actions import ActionEstimate, estimate_n_actions
-from otseg.models.presets import BENCHMARKS, asot_preset
+from otseg.models.presets import BENCHMARKS, METHODS, Method, Preset, activities_of, model_preset
 from otseg.models.spectral import spectral_frames
 from otseg.models.tot import TOT, TOTConfig
 
@@ -22,21 +22,25 @@ __all__ = [
     "BENCHMARKS",
     "CLOT",
     "DCLOT",
+    "METHODS",
     "TOT",
     "ASOTConfig",
     "ActionEstimate",
     "CLOTConfig",
     "DCLOTConfig",
     "FusedConfig",
+    "Method",
+    "Preset",
     "SegmentationModel",
     "TOTConfig",
+    "activities_of",
     "align_frames",
-    "asot_preset",
     "cte",
     "estimate_n_actions",
     "gaussian_viterbi",
     "kmeans_frames",
     "link_videos",
+    "model_preset",
     "spectral_frames",
     "uniform_split",
     "ward_segments",

@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 from otseg import checks
 from otseg.metrics.degenerate import effective_actions, warn_if_degenerate
 from otseg.models import SegmentationModel
+from otseg.train.loaders import set_epoch
 from otseg.train.module import SegmentationModule
 from otseg.types import Batch
 
@@ -69,25 +70,23 @@ class Preparation(Callback):
 class Epochs(Callback):
     """Makes everything that is random in an epoch a function of seed and epoch, so that a resume is exact.
 
-    Tells data set and sampler of the loader, and the model, which epoch begins, and seeds torch, for models with
-    dropout.
+    Tells the loader and the model which epoch begins, and seeds torch, for models with dropout; every process in its
+    own way.
 
     Args:
-        loader: Loader of :func:`otseg.train.loaders.training_batches`.
         seed: Seed of the training.
     """
 
-    def __init__(self, loader: "DataLoader[Batch]", seed: int) -> None:
-        self.parts: tuple[Any, Any] = (loader.dataset, loader.sampler)
+    def __init__(self, seed: int) -> None:
         self.seed = seed
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Set the epoch."""
-        for part in self.parts:
-            part.set_epoch(trainer.current_epoch)
+        assert trainer.train_dataloader is not None
+        set_epoch(trainer.train_dataloader, trainer.current_epoch)
         assert isinstance(pl_module, SegmentationModule)
         pl_module.model.epoch = trainer.current_epoch
-        torch.manual_seed(self.seed * 1_000_003 + trainer.current_epoch)
+        torch.manual_seed(self.seed * 1_000_003 + trainer.current_epoch + trainer.global_rank * 7_919)
 
 
 class DegenerateSolutions(Callback):

@@ -1,12 +1,12 @@
 """Settings of training, and how settings are read from TOML files and other mappings."""
 
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from otseg import checks
+from otseg.models.config import from_mapping
 
 C = TypeVar("C")
 
@@ -60,6 +60,38 @@ def read_config(path: str | Path, model_config: type[C]) -> tuple[C, TrainConfig
         ValueError: If the file is no TOML, or a key is unknown or missing, or a value is out of range.
         FileNotFoundError: If there is no such file.
     """
+    tables = read_tables(path)
+    try:
+        return from_mapping(model_config, tables["model"]), from_mapping(TrainConfig, tables["train"])
+    except (TypeError, ValueError) as error:
+        checks.fail_file(path, str(error).rstrip("."))
+
+
+def read_tables(path: str | Path) -> dict[str, dict[str, Any]]:
+    """The tables ``"model"`` and ``"train"`` of a TOML file, empty where it has none.
+
+    Args:
+        path: The file.
+
+    Raises:
+        ValueError: If the file is no TOML, or has another table.
+        FileNotFoundError: If there is no such file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        checks.fail_file(path, "there is no such file", error=FileNotFoundError)
+    try:
+        tables = parse_toml(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        checks.fail_file(path, f"not a TOML file ({error})")
+    for name, table in tables.items():
+        if name not in ("model", "train") or not isinstance(table, dict):
+            checks.fail_file(path, f"unknown table or key {name!r}", "Settings stand in [model] and [train].")
+    return {"model": {}, "train": {}, **tables}
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Parse TOML; ``tomllib`` where Python has it."""
     if sys.version_info >= (3, 11):
         import tomllib
     else:
@@ -67,45 +99,4 @@ def read_config(path: str | Path, model_config: type[C]) -> tuple[C, TrainConfig
             import tomli as tomllib
         except ModuleNotFoundError:
             checks.missing_extra("tomli", "train")
-    path = Path(path)
-    if not path.is_file():
-        checks.fail_file(path, "there is no such file", error=FileNotFoundError)
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        checks.fail_file(path, f"not a TOML file ({error})")
-    unknown = sorted(set(tables) - {"model", "train"})
-    if unknown:
-        checks.fail_file(path, f"unknown table or key {unknown[0]!r}", "Settings stand in [model] and [train].")
-    try:
-        model = from_mapping(model_config, tables.get("model", {}))
-        return model, from_mapping(TrainConfig, tables.get("train", {}))
-    except (TypeError, ValueError) as error:
-        checks.fail_file(path, str(error).rstrip("."))
-
-
-def from_mapping(config: type[C], values: Mapping[str, Any]) -> C:
-    """Build a config dataclass from a mapping, such as one read from TOML or JSON.
-
-    Args:
-        config: The dataclass; its own checks judge the values.
-        values: Value of each field; lists become tuples.
-
-    Raises:
-        ValueError: If a key is unknown, or a field without a default is missing.
-
-    Example:
-        >>> from_mapping(TrainConfig, {"epochs": 3}).epochs
-        3
-    """
-    known = [field.name for field in fields(config)]  # type: ignore[arg-type]
-    for key in values:
-        checks.require(key in known, key, f"a field of {config.__name__}", "an unknown key", f"Known: {known}.")
-    values = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-    try:
-        return config(**values)
-    except TypeError as error:
-        if "required" not in str(error):
-            raise
-        missing = str(error).split(":", 1)[-1].strip()
-        checks.fail(missing.strip("'"), f"given for {config.__name__}", "nothing")
+    return tomllib.loads(text)

@@ -64,11 +64,34 @@ def evaluate_model(
     Warns:
         DegenerateSolutionWarning: If the model uses hardly any of its actions.
     """
-    unlabeled = [source.name for source in dataset.sources if source.labels is None]
-    checks.require(not unlabeled, "dataset", "labeled", f"no labels for {unlabeled[:3]}")
-    target = [dataset.evaluation_labels(s.labels) for s in dataset.sources if s.labels is not None]
+    true_labels(dataset)  # fails before the work
     labels = segment_dataset(model, dataset, config=config)
+    return evaluate_labels(labels, dataset, **protocol), labels
+
+
+def evaluate_labels(labels: list[Tensor], dataset: SequenceDataset, **protocol: Any) -> Evaluation:
+    """Compare labels of every sequence with the ground truth.
+
+    Args:
+        labels: Actions of each sequence, of any numbering.
+        dataset: Sequences with labels. Frames whose label is -1 are not scored.
+        **protocol: Options of :func:`otseg.metrics.evaluate`, such as ``scope="video"``.
+    """
     protocol = {"ignore_labels": (-1,), **protocol}
     if protocol.get("scope") == "activity":
         protocol.setdefault("activities", [source.activity for source in dataset.sources])
-    return evaluate(labels, target, **protocol), labels
+    return evaluate(labels, true_labels(dataset), **protocol)
+
+
+def true_labels(dataset: SequenceDataset) -> list[Tensor]:
+    """The ground truth to compare predictions with, after the label map.
+
+    Args:
+        dataset: Sequences with labels.
+
+    Raises:
+        ValueError: If a sequence has none.
+    """
+    unlabeled = [source.name for source in dataset.sources if source.labels is None]
+    checks.require(not unlabeled, "dataset", "labeled", f"no labels for {unlabeled[:3]}")
+    return [dataset.evaluation_labels(s.labels) for s in dataset.sources if s.labels is not None]

@@ -4,6 +4,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +13,24 @@ from otseg.data import SequenceDataset
 from otseg.models import SegmentationModel
 from otseg.train.callbacks import DegenerateSolutions, Epochs, Preparation
 from otseg.train.config import TrainConfig
+from otseg.train.files import AtomicCheckpoints, is_first_process
 from otseg.train.folders import new_folder
-from otseg.train.loaders import full_batches, model_input, training_batches
+from otseg.train.loaders import SegmentationData, model_input, training_batches
+from otseg.train.loggers import default_loggers
 from otseg.train.module import SegmentationModule
+from otseg.train.progress import Progress
 
 try:
     from lightning import Trainer
     from lightning.pytorch.callbacks import ModelCheckpoint
-    from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 except ModuleNotFoundError:
     checks.missing_extra("lightning", "train")
 
 # What Lightning says about settings that are chosen here on purpose; nothing else is silenced.
 _EXPECTED = (
     r".*does not have many workers",  # loading a few hundred frames takes less than starting a worker
-    r"The dirpath has changed",  # a run that goes on writes into a folder of its own
-    r".*smaller than the logging interval",
+    r".*Checkpoint directory .* exists and is not empty",  # a run that is resumed
     r".*LeafSpec.* is deprecated",  # Lightning's own use of torch
-    r"You defined a `validation_step` but have no `val_dataloader`",  # validation is the caller's choice
 )
 
 
@@ -40,26 +41,30 @@ def fit(
     *,
     config: TrainConfig = TrainConfig(),  # noqa: B008 (frozen)
     folder: str | Path | None = None,
-    ckpt_path: str | Path | None = None,
+    resume: bool = False,
     **trainer: Any,
 ) -> Trainer:
     """Train a model in place with Lightning.
 
     Prototypes are initialized once, before the first step. Order and frames of an epoch depend on the seed and the
-    epoch alone, so a run that is resumed from a checkpoint ends with the same weights, bit by bit, as one that was not
-    interrupted (on the same machine). torch's global generator is seeded at the start of every epoch; seed it
+    epoch alone, so a run that was interrupted, even killed, and is resumed ends with the same weights, bit by bit, as
+    one that was not (on the same machine). torch's global generator is seeded at the start of every epoch; seed it
     yourself before you build the model.
+
+    With several processes, such as ``devices=2, strategy="ddp"``, each takes every second sequence of the order:
+    together their batches are those of one process with twice the ``batch_size``, but for the last of an epoch, which
+    is filled up. Validation scores every sequence once.
 
     Args:
         model: The model.
         train: Training sequences; labels are not used.
         val: Sequences to score after each epoch, all frames; they need labels. No scores if ``None``.
         config: Settings of the training.
-        folder: Where to write ``checkpoints/epoch_<n>.ckpt`` (the last epoch), ``metrics.csv`` and TensorBoard's
-            events; must be new or empty. Nothing is written if ``None``.
-        ckpt_path: Checkpoint to go on from; give a new ``folder`` for the rest of the run.
+        folder: Where to write ``checkpoints/last.ckpt`` after each epoch, ``metrics.csv`` and TensorBoard's events;
+            must be new or empty unless ``resume``. Nothing is written if ``None``.
+        resume: Whether to go on from the last checkpoint in ``folder``, if there is one.
         **trainer: Options of :class:`lightning.Trainer`, such as ``accelerator="gpu"``, ``precision="bf16-mixed"``,
-            ``enable_progress_bar=False`` or ``callbacks`` to add.
+            ``enable_progress_bar=False``; ``callbacks`` and ``logger`` (one or a list) add to those of otseg.
 
     Returns:
         The trainer; ``trainer.lightning_module.history`` has the curves.
@@ -70,41 +75,48 @@ def fit(
     Warns:
         UserWarning: If the trained model uses hardly any of its actions.
     """
+    given = trainer.pop("logger", None) or []
+    loggers = list(given) if isinstance(given, (list, tuple)) else [given]
+    model.train_settings = asdict(config)
     train = model_input(train, config)
-    loader = training_batches(train, config)
-    val_loader = None if val is None else full_batches(model_input(val, config))
+    data = SegmentationData(train, None if val is None else model_input(val, config), config)
     callbacks = [
+        Epochs(config.seed),  # before what may draw
         Preparation(training_batches(train, config)),
-        Epochs(loader, config.seed),
         DegenerateSolutions(training_batches(train, config)),
         *trainer.pop("callbacks", ()),
     ]
-    loggers: Any = False
+    if trainer.pop("enable_progress_bar", True) and not any(isinstance(x, Progress) for x in callbacks):
+        callbacks.append(Progress())
+    checkpoint = None
     if folder is not None:
-        folder = new_folder(folder)
-        loggers = [CSVLogger(folder, name="", version=""), TensorBoardLogger(folder, name="", version="")]
+        folder = Path(folder)
+        if not resume and is_first_process():
+            new_folder(folder)
+        last = folder / "checkpoints" / "last.ckpt"
+        checkpoint = last if resume and last.exists() else None
+        loggers = [*default_loggers(folder), *loggers]
         callbacks.append(
-            ModelCheckpoint(
-                folder / "checkpoints",
-                filename="epoch_{epoch:04d}",
-                auto_insert_metric_name=False,
-                save_on_train_epoch_end=True,
-            )
+            ModelCheckpoint(last.parent, last.stem, save_on_train_epoch_end=True, enable_version_counter=False)
         )
     options = {
         "max_epochs": config.epochs,
         "devices": 1,
         "logger": loggers,
-        "log_every_n_steps": len(loader),
+        "log_every_n_steps": 1,  # only epochs are logged
         "num_sanity_val_steps": 0,
         "enable_checkpointing": folder is not None,
         "enable_model_summary": False,
+        "enable_progress_bar": False,
+        "use_distributed_sampler": False,  # SegmentationData does it
+        **({"limit_val_batches": 0} if val is None else {}),
+        "plugins": [AtomicCheckpoints()],
         **trainer,
     }
-    module = SegmentationModule(model, config, None if val is None else val.label_map)
+    module = SegmentationModule(model, config, val.label_map if val else None, len(val or ()))
     with _quiet():
         lightning = Trainer(callbacks=callbacks, **options)
-        lightning.fit(module, loader, val_loader, ckpt_path=ckpt_path)
+        lightning.fit(module, datamodule=data, ckpt_path=checkpoint)
     return lightning
 
 

@@ -29,16 +29,21 @@ class SegmentationModule(LightningModule):
         model: The model.
         config: Settings of the training.
         label_map: Coarser classes to validate with, see :class:`otseg.data.SequenceDataset`.
+        n_val: Number of sequences to validate with.
 
     Attributes:
         history: For every name that is logged its value after each epoch, counted from 1; goes on after a resume.
+        first_epoch: Number of epochs that a resumed run had done before.
     """
 
-    def __init__(self, model: SegmentationModel, config: TrainConfig, label_map: LabelMap | None = None) -> None:
+    def __init__(
+        self, model: SegmentationModel, config: TrainConfig, label_map: LabelMap | None = None, n_val: int = 0
+    ) -> None:
         super().__init__()
-        self.model, self.config, self.label_map = model, config, label_map
+        self.model, self.config, self.label_map, self.n_val = model, config, label_map, n_val
         self.metrics = SegmentationMetrics(ignore_labels=(-1,))
         self.history: dict[str, dict[int, float]] = {}
+        self.first_epoch = 0
         self._sums: dict[str, Tensor] = {}
         self._n_sequences = 0
 
@@ -58,10 +63,12 @@ class SegmentationModule(LightningModule):
         return loss
 
     def on_train_epoch_end(self) -> None:
-        """Log the means over the sequences of the epoch."""
-        means = {f"train/{name}": value / self._n_sequences for name, value in self._sums.items()}
+        """Log the means over the sequences of the epoch, those of all processes."""
+        strategy = self.trainer.strategy
+        n = strategy.reduce(torch.tensor(float(self._n_sequences), device=self.device), reduce_op="sum")
+        means = {f"train/{name}": strategy.reduce(value, reduce_op="sum") / n for name, value in self._sums.items()}
         self._sums, self._n_sequences = {}, 0
-        self._log_epoch({name: self.trainer.strategy.reduce(value) for name, value in means.items()})
+        self._log_epoch(means)
 
     def validation_step(self, batch: Batch, index: int) -> None:
         """Segment the sequences of a batch, all frames, and keep the labels until the end of the validation."""
@@ -69,6 +76,8 @@ class SegmentationModule(LightningModule):
         labeled = batch.labels is not None
         checks.require(labeled, "val", "a data set with labels", f"none for {list(batch.names)}", fix)
         assert batch.labels is not None
+        if index * self.trainer.world_size + self.trainer.global_rank >= self.n_val:
+            return  # seen by another process: see full_batches
         target = batch.labels if self.label_map is None else self.label_map.apply(batch.labels)
         labels = self.model.segment(batch.features, batch.mask).labels()
         self.metrics.update(labels, target, batch.mask, batch.activities)
@@ -84,19 +93,20 @@ class SegmentationModule(LightningModule):
             self.log(name, value, prog_bar=name in ("train/loss", "val/mof"))
             self.history.setdefault(name, {})[self.current_epoch + 1] = float(value)
 
-    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        """Move a batch."""
-        return batch.to(device)
-
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the history, and the settings of the training to refuse a resume with other ones."""
-        checkpoint["otseg"] = {"config": asdict(self.config), "history": self.history}
+        """Keep the history, and the settings to refuse a resume with other ones."""
+        checkpoint["otseg"] = {**self._settings(), "history": self.history}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take up the history; refuse settings that differ from those saved, other than the number of epochs."""
-        saved = checkpoint["otseg"]["config"]
-        for name, value in asdict(self.config).items():
-            same = name == "epochs" or saved[name] == value
-            fix = "A run is resumed with its own settings; only `epochs` may change."
-            checks.require(same, name, f"{saved[name]!r}, as in the checkpoint", repr(value), fix)
-        self.history = checkpoint["otseg"]["history"]
+        saved = checkpoint["otseg"]
+        for part, settings in self._settings().items():
+            for name, value in settings.items():
+                same = name == "epochs" or saved[part].get(name) == value
+                fix = "A run is resumed with its own settings; only `epochs` may change."
+                checks.require(same, name, f"{saved[part].get(name)!r}, as in the checkpoint", repr(value), fix)
+        self.history = saved["history"]
+        self.first_epoch = len(self.history["train/loss"])
+
+    def _settings(self) -> dict[str, dict[str, Any]]:
+        return {"model": asdict(self.model.config), "train": asdict(self.config)}

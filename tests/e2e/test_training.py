@@ -1,9 +1,7 @@
 """Training from end to end, on synthetic videos and on real recordings."""
 
 import csv
-import importlib.util
-import json
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 import torch
@@ -45,25 +43,27 @@ def test_same_seed_same_weights():
 def test_resumed_run_ends_with_the_same_bits(tmp_path, interrupted_after):
     data = dataset()
     whole = asot(data)
-    history = train(whole, data, data).lightning_module.history
-    train(asot(data), data, data, folder=tmp_path / "a", max_epochs=interrupted_after)
-    (checkpoint,) = (tmp_path / "a" / "checkpoints").iterdir()
+    history = train(whole, data, data, folder=tmp_path / "whole").lightning_module.history
+    train(asot(data), data, data, folder=tmp_path / "run", max_epochs=interrupted_after)
     resumed = asot(data, seed=7)  # other weights, which the checkpoint replaces
     torch.rand(13)  # the state of the global generator does not matter
-    trainer = train(resumed, data, data, folder=tmp_path / "b", ckpt_path=checkpoint)
+    trainer = train(resumed, data, data, folder=tmp_path / "run", resume=True)
     assert trainer.current_epoch == CONFIG.epochs
     for name, tensor in whole.state_dict().items():
         assert torch.equal(tensor, resumed.state_dict()[name]), name
     assert trainer.lightning_module.history == history
     assert list(history["train/loss"]) == list(history["val/mof"]) == [1, 2, 3, 4]
+    assert (tmp_path / "run" / "metrics.csv").read_text() == (tmp_path / "whole" / "metrics.csv").read_text()
 
 
 def test_resume_refuses_other_settings(tmp_path):
     data = dataset()
     train(asot(data), data, folder=tmp_path / "a", max_epochs=1)
-    (checkpoint,) = (tmp_path / "a" / "checkpoints").iterdir()
     with pytest.raises(ValueError, match="`n_samples` must be 40, as in the checkpoint; got 50"):
-        train(asot(data), data, ckpt_path=checkpoint, config=TrainConfig(epochs=4, n_samples=50))
+        train(asot(data), data, folder=tmp_path / "a", resume=True, config=TrainConfig(epochs=4, n_samples=50))
+    other = ASOT(replace(asot(data).config, epsilon=0.1))
+    with pytest.raises(ValueError, match=r"`epsilon` must be 0\.07, as in the checkpoint; got 0\.1"):
+        train(other, data, folder=tmp_path / "a", resume=True)
 
 
 def test_writes_its_folder_and_nothing_elsewhere(tmp_path, monkeypatch):
@@ -73,7 +73,7 @@ def test_writes_its_folder_and_nothing_elsewhere(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
     train(asot(data), data, data, folder=tmp_path / "run", max_epochs=2)
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
-    assert (tmp_path / "run" / "checkpoints" / "epoch_0001.ckpt").is_file()
+    assert (tmp_path / "run" / "checkpoints" / "last.ckpt").is_file()
     assert list((tmp_path / "run").glob("events.out.tfevents.*"))
     with (tmp_path / "run" / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -125,50 +125,3 @@ def test_beats_the_yardsticks_on_real_recordings(data_root):
     assert found.mof > 0.55
     assert found.miou > 0.38
     assert found.f1_50 > 0.44
-
-
-@pytest.fixture(scope="module")
-def example():
-    path = Path(__file__).resolve().parents[2] / "examples" / "asot_breakfast.py"
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_example_runs_and_overwrites_only_when_told(example, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    arguments = ["--epochs", "1", "--n-samples", "32", "--no-progress", "--seed", "3"]
-    assert example.main(arguments) == 0
-    output = capsys.readouterr().out
-    folder = tmp_path / "runs" / "asot_breakfast" / "0001"
-    assert {path.name for path in folder.iterdir()} == {*example.FILES, "training"}
-    report = json.loads((folder / "metrics.json").read_text())
-    assert report["train_config"]["seed"] == 3
-    assert report["metrics"]["ASOT"]["protocol"]["scope"] == "global"
-    for method in ("ASOT", "uniform split"):
-        assert f"{100 * report['metrics'][method]['mof']:.1f}" in output
-    assert "scope=global" in output
-    assert example.main([*arguments, "--output", str(folder)]) == 2
-    assert "the folder is not empty" in capsys.readouterr().err
-    before = (folder / "metrics.json").stat().st_mtime_ns
-    assert example.main([*arguments, "--output", str(folder), "--overwrite"]) == 0
-    assert (folder / "metrics.json").stat().st_mtime_ns > before
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--data-root", "nowhere"], "nowhere"),
-        (["--dataset", "yti"], "needs --data-root"),
-        (["--activity", "toast"], "`activity` must be one of"),
-        (["--epochs", "0"], "`epochs` must be an integer >= 1"),
-        (["--n-actions", "0"], "`n_actions` must be an integer >= 1"),
-        (["--config", "nowhere.toml"], "nowhere.toml: there is no such file"),
-    ],
-)
-def test_example_explains_mistakes_and_leaves_no_folder(example, tmp_path, monkeypatch, capsys, arguments, message):
-    monkeypatch.chdir(tmp_path)
-    assert example.main(arguments) == 2
-    assert message in capsys.readouterr().err
-    assert not list(tmp_path.iterdir())

@@ -1,0 +1,96 @@
+"""Label files of features with a trained model; no ground truth is needed."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from torch import Tensor
+
+from otseg import checks
+from otseg.data import Sequence, SequenceDataset
+from otseg.data.files import FEATURE_SUFFIXES, features_shape, read_features
+from otseg.data.folder import is_transposed
+from otseg.decode import segments
+from otseg.models import SegmentationModel
+from otseg.train.config import TrainConfig
+from otseg.train.evaluation import segment_dataset
+from otseg.train.files import write_text
+
+#: How labels are written, see :func:`write_labels`.
+LabelFormat: TypeAlias = Literal["frames", "segments"]
+
+
+def feature_files(paths: Iterable[str | Path]) -> list[Path]:
+    """The files of features among paths; of a folder those in it and in its sub-folders, sorted.
+
+    Args:
+        paths: Files and folders.
+
+    Raises:
+        FileNotFoundError: If a path does not exist, or a folder holds no features.
+        ValueError: If a file does not end as features do, or two files have one name.
+    """
+    found: list[Path] = []
+    endings = " or ".join(FEATURE_SUFFIXES)
+    for path in map(Path, paths):
+        if path.is_dir():
+            inside = sorted(p for p in path.rglob("[!.]*") if p.suffix in FEATURE_SUFFIXES and p.is_file())
+            if not inside:
+                checks.fail_file(path, "holds no files of features", f"They end in {endings}.", FileNotFoundError)
+            found += inside
+        elif not path.exists():
+            checks.fail_file(path, "there is no such file", error=FileNotFoundError)
+        else:
+            if path.suffix not in FEATURE_SUFFIXES:
+                checks.fail_file(path, "no file of features", f"They end in {endings}.")
+            found.append(path)
+    seen: dict[str, Path] = {}
+    for path in found:
+        if path.stem in seen:
+            fix = "The labels of both would have one name: segment them one after the other."
+            checks.fail_file(path, f"has the name of {seen[path.stem]}", fix)
+        seen[path.stem] = path
+    return found
+
+
+def segment_files(model: SegmentationModel, config: TrainConfig, files: Iterable[Path]) -> Iterator[tuple[str, Tensor]]:
+    """The action of every frame of every file, one file at a time.
+
+    Args:
+        model: The model.
+        config: Settings of its training, which say how features are standardized.
+        files: Files of features, see :func:`feature_files`.
+
+    Yields:
+        Name of the sequence, and its labels.
+
+    Raises:
+        ValueError: If a file does not have the model's number of features.
+    """
+    n_features = getattr(model.config, "n_features", None)
+    for path in files:
+        transposed = is_transposed(path, features_shape(path), n_features)
+        sequence = Sequence(read_features(path, transposed=transposed), name=path.stem)
+        yield path.stem, segment_dataset(model, SequenceDataset([sequence]), config=config)[0]
+
+
+def write_labels(path: Path, labels: Tensor, form: LabelFormat) -> None:
+    """Write the labels of a sequence.
+
+    Args:
+        path: The file.
+        labels: The action of every frame.
+        form: ``"frames"``: one number per line and frame; ``"segments"``: a CSV file with the columns ``start``,
+            ``stop`` (the frame after the last) and ``action``.
+    """
+    checks.choice("form", form, ("frames", "segments"))
+    if form == "frames":
+        write_text(path, "".join(f"{label}\n" for label in labels.tolist()))
+        return
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["start", "stop", "action"])
+    writer.writerows(segments(labels))
+    write_text(path, text.getvalue())
