@@ -21,7 +21,12 @@ from otseg.data import load_folder
 @click.argument("model")
 @click.argument("folder", type=FOLDER)
 @click.option("--scope", type=click.Choice(["global", "activity", "video"]), default="global", help="One model only.")
-@click.option("--unmatched", type=click.Choice(["ignore", "background", "error"]), default="ignore")
+@click.option(
+    "--unmatched",
+    type=click.Choice(["ignore", "background", "error"]),
+    default="ignore",
+    help="What becomes of clusters without a class.",
+)
 @folder_options
 def evaluate(model: str, folder: Path, scope: str, unmatched: str, dataset: str | None, **options: Any) -> Outcome:
     """Score MODEL on the labeled sequences in FOLDER.

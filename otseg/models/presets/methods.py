@@ -9,6 +9,7 @@ from otseg.models.presets.asot import ASOT_METHOD
 from otseg.models.presets.benchmarks import activities_of
 from otseg.models.presets.clot import CLOT_METHOD, DCLOT_B_METHOD, DCLOT_METHOD
 from otseg.models.presets.method import Method
+from otseg.models.presets.tot import TOT_METHOD
 
 #: Every method by its name on the command line; a new one adds its line here.
 METHODS: Mapping[str, Method] = {
@@ -16,6 +17,7 @@ METHODS: Mapping[str, Method] = {
     "clot": CLOT_METHOD,
     "dclot": DCLOT_METHOD,
     "dclot-b": DCLOT_B_METHOD,
+    "tot": TOT_METHOD,
 }
 
 
