@@ -28,6 +28,18 @@ class Seeds(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.
         return tuple(seeds)
 
 
+class NumberOfActions(click.ParamType):  # type: ignore[type-arg]
+    """A number above 0, or ``auto``."""
+
+    name = "number|auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        """The number, or the word."""
+        if value == "auto":
+            return "auto"
+        return click.IntRange(1).convert(value, param, ctx)
+
+
 def training_options(function: F) -> F:
     """Add the options of a training: seeds, overrides of settings, and :data:`TRAINER`."""
     accelerators = click.Choice(["auto", "cpu", "gpu", "mps"])

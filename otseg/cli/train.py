@@ -7,7 +7,7 @@ import click
 
 from otseg.cli._common import Command, Outcome
 from otseg.cli._folder import FOLDER, folder_arguments, folder_options
-from otseg.cli._training import TRAINER, only_first_process, training_options
+from otseg.cli._training import TRAINER, NumberOfActions, only_first_process, training_options
 from otseg.data import load_folder
 from otseg.models import METHODS
 
@@ -23,7 +23,11 @@ from otseg.models import METHODS
 @click.argument("folder", type=FOLDER)
 @click.option("--model", "method", type=click.Choice(list(METHODS)), default="clot", help="What to train.")
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file with the tables [model] and [train].")
-@click.option("--n-actions", type=click.IntRange(1), help="Actions to look for; those of the labels if left out.")
+@click.option(
+    "--n-actions",
+    type=NumberOfActions(),
+    help="Actions to look for; auto: estimated from the features; those of the labels if left out.",
+)
 @click.option("--output", type=click.Path(file_okay=False, path_type=Path), help="Default: runs/<model>-<data>.")
 @training_options
 @folder_options
@@ -31,7 +35,7 @@ def train(
     folder: Path,
     method: str,
     config: Path | None,
-    n_actions: int | None,
+    n_actions: int | str | None,
     output: Path | None,
     seeds: tuple[int, ...],
     overrides: tuple[str, ...],

@@ -5,11 +5,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from otseg import checks
 from otseg.data import SequenceDataset
-from otseg.models import METHODS, Method
+from otseg.models import METHODS, Method, estimate_n_actions
 from otseg.models.config import field_names, from_mapping
 from otseg.train.config import TrainConfig, parse_toml, read_tables
+from otseg.train.loaders import model_input
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,9 @@ class Settings:
     def configs(self, data: SequenceDataset) -> tuple[Any, TrainConfig]:
         """The configs for an activity.
 
-        The numbers of actions and of features are those of the data where they are not set.
+        The numbers of actions and of features are those of the data where they are not set. With ``n_actions`` set to
+        ``"auto"`` the number is estimated from the features (:func:`otseg.models.estimate_n_actions`); no label is
+        looked at, and the same features give the same number.
 
         Args:
             data: Sequences of the activity.
@@ -47,9 +52,14 @@ class Settings:
             n = values.setdefault("n_features", data.n_features)
             fix = "Leave it out, or give other features."
             checks.require(n == data.n_features, "n_features", f"{data.n_features}, as in the data", n, fix)
+        train = from_mapping(TrainConfig, self.train)
         if "n_actions" in known and "n_actions" not in values:
             values["n_actions"] = data.n_actions
-        return from_mapping(self.method.model.config_class, values), from_mapping(TrainConfig, self.train)
+        if values.get("n_actions") == "auto":
+            features = [sequence.features for sequence in model_input(data, train)]
+            estimate = estimate_n_actions(features, generator=torch.Generator().manual_seed(0))
+            values["n_actions"] = estimate.n_actions
+        return from_mapping(self.method.model.config_class, values), train
 
 
 def make_settings(

@@ -62,3 +62,14 @@ def test_names_the_choices():
         make_settings("asot", "imagenet")
     with pytest.raises(TypeError, match="`alpha` must be a number"):
         make_settings("asot", overrides=["model.alpha=high"]).configs(data())
+
+
+def test_a_number_of_actions_that_is_estimated(generator):
+    """Four actions far apart, found without the labels, which say two."""
+    centers = 10 * torch.eye(4, 6)
+    frames = [centers.repeat_interleave(25, dim=0) + torch.randn(100, 6, generator=generator) for _ in range(4)]
+    labels = torch.arange(100) // 50
+    found = SequenceDataset([Sequence(x, labels, name=str(i)) for i, x in enumerate(frames)])
+    settings = make_settings("asot", overrides=["model.n_actions=auto"])
+    assert settings.configs(found)[0].n_actions == 4
+    assert settings.configs(found) == settings.configs(found)
