@@ -3,7 +3,6 @@
 import math
 from abc import ABC, abstractmethod
 
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
