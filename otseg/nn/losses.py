@@ -48,9 +48,9 @@ def pseudo_label_cross_entropy(
     checks.shape("mask", mask, tuple(logits.shape[:2]), "(B, N)")
     plan = plan.detach()
     mass = plan.sum(dim=2, keepdim=True)
-    target = plan / torch.where(mass > 0, mass, 1)  # (B, N, K), T*
-    target = target.masked_fill(~mask.unsqueeze(2), 0)
-    log_p = torch.log_softmax(logits, dim=2).masked_fill(~mask.unsqueeze(2), 0)
+    padding = ~mask.unsqueeze(2)
+    target = (plan / torch.where(mass > 0, mass, 1)).masked_fill(padding, 0)  # (B, N, K), T*
+    log_p = torch.log_softmax(logits, dim=2).masked_fill(padding, 0)
     per_sequence = -(target * log_p).sum(dim=(1, 2)) / mask.sum(dim=1)  # (B,)
     return per_sequence.mean()
 

@@ -3,7 +3,6 @@
 import math
 from abc import ABC, abstractmethod
 
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -57,9 +56,11 @@ def check_weight(weight: PerProblem) -> None:
 
 def per_problem(value: PerProblem, like: Tensor, name: str = "weight") -> Tensor:
     """The value as ``(B, 1, 1)``, or ``(1, 1, 1)`` where one serves all; dtype and device of ``like``."""
-    tensor = torch.as_tensor(value, dtype=like.dtype, device=like.device).reshape(-1, 1, 1)
-    fits = tensor.shape[0] in (1, like.shape[0])
-    checks.require(fits, name, f"a number or of shape (B,) = ({like.shape[0]},)", checks.describe(value))
+    if not isinstance(value, Tensor):
+        return like.new_full((1, 1, 1), value)
+    tensor = value.to(like).reshape(-1, 1, 1)
+    if tensor.shape[0] not in (1, like.shape[0]):
+        checks.fail(name, f"a number or of shape (B,) = ({like.shape[0]},)", checks.describe(value))
     return tensor
 
 

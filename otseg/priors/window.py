@@ -86,14 +86,12 @@ def window(
         heights = [1 / radius if published else n / reach for n, reach in zip(real, frames, strict=True)]
         return torch.tensor(frames, dtype=torch.int64), torch.tensor(heights, dtype=torch.float64)
     length = torch.full_like(mask[:, 0], mask.shape[1], dtype=torch.int64) if published else mask.sum(dim=1)
-    if isinstance(radius, int):
-        reach = torch.full_like(length, radius)
-    else:
-        reach = (length * torch.tensor(radius, dtype=torch.float64)).floor().long()
+    exact = length.double()
+    reach = torch.full_like(length, radius) if isinstance(radius, int) else (exact * radius).long()
     if published:
-        return reach, torch.full_like(length, 1 / radius, dtype=torch.float64)
+        return reach, torch.full_like(exact, 1 / radius)
     reach = torch.minimum(reach.clamp(min=1), length)
-    return reach, length.double() / reach
+    return reach, exact / reach
 
 
 def largest_reach(radius: int | float, n_frames: int) -> int:
