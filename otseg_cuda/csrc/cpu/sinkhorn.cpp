@@ -19,6 +19,7 @@
 #endif
 
 #include "common.h"
+#include "features.h"
 
 #include <algorithm>
 #include <cmath>

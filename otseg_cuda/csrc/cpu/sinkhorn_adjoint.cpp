@@ -12,6 +12,7 @@
 #endif
 
 #include "common.h"
+#include "features.h"
 
 #include <algorithm>
 #include <cmath>

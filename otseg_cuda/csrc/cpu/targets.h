@@ -4,7 +4,7 @@
 // anonymous namespace.
 //
 // Functions inside of a copy are no templates: the compiler's target is that of the place where a function is written,
-// not of the place where it is instantiated.
+// not of the place where it is instantiated. Needs features.h.
 
 #define OTSEG_BYTES 16
 namespace baseline {
@@ -77,12 +77,6 @@ using T = double;
 #pragma GCC pop_options
 #endif
 #undef OTSEG_BYTES
-
-inline bool has_avx512() {
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
-}
-inline bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 
 #define OTSEG_BEST(name, dtype)                          \
   (has_avx512() ? OTSEG_OF(avx512, name, dtype)          \

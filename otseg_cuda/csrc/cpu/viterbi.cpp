@@ -13,6 +13,7 @@
 #endif
 
 #include "common.h"
+#include "features.h"
 
 #include <algorithm>
 #include <cstring>

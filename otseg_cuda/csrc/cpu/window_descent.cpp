@@ -16,6 +16,7 @@
 
 #include "common.h"
 #include "crew.h"
+#include "features.h"
 
 #include <algorithm>
 #include <cmath>
