@@ -100,6 +100,7 @@ def to_segment_table(
     pandas = _pandas()
     if frame_rate is not None:
         checks.number("frame_rate", frame_rate, 0, open_low=True)
+    named: list[tuple[Any, Any]]
     if isinstance(labels, Mapping):
         named = list(labels.items())
     else:

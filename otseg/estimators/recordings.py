@@ -70,11 +70,16 @@ def read_recordings(X: Recorded, lengths: Iterable[int] | None = None) -> Record
 
 def split_lengths(lengths: Iterable[int], n: int) -> list[int]:
     """The lengths of recordings that make up ``n`` frames, checked."""
-    values = [int(length) if isinstance(length, np.integer) else length for length in lengths]
+    values: list[int] = [integer(length) for length in lengths]
     for i, length in enumerate(values):
         checks.number(f"lengths[{i}]", length, 1, integer=True)
     checks.require(sum(values) == n, "lengths", f"numbers with the sum {n}, the frames of `X`", sum(values))
     return values
+
+
+def integer(value: Any) -> Any:
+    """NumPy's integers as Python's; anything else as it is."""
+    return value.item() if isinstance(value, np.integer) else value
 
 
 def _refuse_lengths(lengths: Iterable[int] | None, form: str) -> None:
@@ -105,8 +110,12 @@ def _frames(name: str, value: Any) -> Tensor:
         except (TypeError, ValueError) as error:
             checks.fail(name, "numeric", f"dtype {array.dtype} ({error})", "Leave out columns of text.", type(error))
     n, d = array.shape
-    checks.require(n > 0, name, "at least one frame", f"0 sample(s), shape {array.shape}, a minimum of 1 is required")
-    checks.require(d > 0, name, "at least one feature", f"0 feature(s) (shape={array.shape}) while a minimum of 1")
+    checks.require(
+        n > 0, name, "at least one frame", f"0 sample(s) (shape={array.shape}) while a minimum of 1 is required"
+    )
+    checks.require(
+        d > 0, name, "at least one feature", f"0 feature(s) (shape={array.shape}) while a minimum of 1 is required"
+    )
     with np.errstate(over="ignore"):
         frames = torch.from_numpy(np.array(array, dtype=np.float32))
     bad = ~np.isfinite(array) if array.dtype.kind == "f" else np.zeros((1, 1), dtype=bool)

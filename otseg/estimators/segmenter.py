@@ -3,18 +3,18 @@
 import copy
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from otseg import checks, data, metrics
-from otseg.estimators.recordings import Arrays, Recorded, Recordings, read_recordings
+from otseg.estimators.recordings import Arrays, Recorded, Recordings, integer, read_recordings
 from otseg.models import ASOT, CLOT, DCLOT, TOT, SegmentationModel, estimate_n_actions
 from otseg.ops.unit import unit
 
@@ -24,7 +24,7 @@ _MODELS: dict[str, type[SegmentationModel]] = {"asot": ASOT, "tot": TOT, "clot":
 _Output = Literal["labels", "shares", "embeddings"]
 
 
-class OTSegmenter(BaseEstimator):
+class OTSegmenter(TransformerMixin, BaseEstimator):
     r"""Divides recordings into actions without labels, by optimal transport.
 
     Wherever recordings are taken, ``X`` is a list of ``(N_i, D)`` arrays (NumPy, torch, pandas), one frame per row;
@@ -113,6 +113,7 @@ class OTSegmenter(BaseEstimator):
         recordings = read_recordings(X, lengths)
         from otseg.train import TrainConfig, fit  # only here: predicting needs no Lightning
         from otseg.train.config import from_mapping
+        from otseg.train.module import SegmentationModule
 
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         config = TrainConfig(
@@ -124,7 +125,7 @@ class OTSegmenter(BaseEstimator):
             standardize=False,  # done by _prepared, as in predict
         )
         dataset = self._prepared(recordings)
-        n_actions = self._count(dataset, recordings, seed)
+        n_actions: int = self._count(dataset, recordings, seed)
         model_class = _MODELS[self.method]
         options = dict(self.model_options or {})
         for name in ("n_actions", "n_features"):
@@ -140,7 +141,7 @@ class OTSegmenter(BaseEstimator):
                 accelerator="gpu" if device == "cuda" else "cpu",
                 enable_progress_bar=self.verbose,
             )
-        losses: dict[int, float] = trainer.lightning_module.history["train/loss"]
+        losses = cast(SegmentationModule, trainer.lightning_module).history["train/loss"]
         self.model_ = model.cpu().eval()
         self.n_actions_ = n_actions
         self.n_features_in_ = recordings.n_features
@@ -183,6 +184,11 @@ class OTSegmenter(BaseEstimator):
         """The embedding of every frame: the encoder's output, of unit length. Arguments as in :meth:`predict`."""
         return self._apply(X, lengths, "embeddings", n_jobs)
 
+    def fit_transform(self, X: Recorded, y: object = None, lengths: Iterable[int] | None = None) -> Arrays:
+        """Train on recordings, and embed them: :meth:`fit`, then :meth:`transform`."""
+        lengths = None if lengths is None else list(lengths)
+        return self.fit(X, y, lengths).transform(X, lengths)
+
     def score(self, X: Recorded, y: Any, lengths: Iterable[int] | None = None) -> float:
         """Share of frames with the right action (MoF), after one matching of actions and classes for all recordings.
 
@@ -213,6 +219,11 @@ class OTSegmenter(BaseEstimator):
             truth = [np.asarray(target) for target in y]
         labels = self._run(recordings, "labels", None)
         return metrics.evaluate(labels, truth, self.n_actions_, ignore_labels=(-1,)).mof
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = []  # embeddings are float32, whatever the recordings are
+        return tags
 
     def _apply(self, X: Recorded, lengths: Iterable[int] | None, output: _Output, n_jobs: int | None) -> Arrays:
         check_is_fitted(self, "model_")
@@ -246,7 +257,7 @@ class OTSegmenter(BaseEstimator):
             generator = torch.Generator().manual_seed(seed)
             n_actions = estimate_n_actions([s.features for s in dataset], generator=generator).n_actions
         else:
-            n_actions = int(self.n_actions) if isinstance(self.n_actions, np.integer) else self.n_actions
+            n_actions = integer(self.n_actions)
         checks.number(
             "n_actions", n_actions, 1, sum(recordings.n_frames), integer=True, fix="Every action takes a frame."
         )
@@ -275,7 +286,6 @@ def _segment(
 ) -> npt.NDArray[Any]:
     """One recording, by itself."""
     features: Tensor = recording[0].features.to(device).unsqueeze(0)
-    checks.finite(recording.names[0], features)
     if output == "embeddings":
         encoder: Any = model.clot.encoder if isinstance(model, DCLOT) else model.encoder
         found = unit(encoder(features))
