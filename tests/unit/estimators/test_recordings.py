@@ -60,5 +60,5 @@ def test_folders(tmp_path):
     assert recordings.dataset.names == ("a", "b")
     assert recordings.n_frames == (3, 6)
     np.save(tmp_path / "c.npy", X[:, :1])
-    with pytest.raises(ValueError, match="1 features, and 2 in a.npy"):
+    with pytest.raises(ValueError, match=r"1 features, and 2 in a\.npy"):
         read_recordings(tmp_path)
