@@ -33,7 +33,8 @@ class OTSegmenter(TransformerMixin, BaseEstimator):
     of the file. Features are computed with in float32.
 
     Args:
-        n_actions: Number of actions, or ``"auto"`` to estimate it (:func:`otseg.models.estimate_n_actions`).
+        n_actions: Number of actions, or ``"auto"`` to estimate it (:func:`otseg.models.estimate_n_actions`), which is
+            not reliable for a few recordings.
         method: ``"asot"``, ``"tot"``, ``"clot"`` or ``"dclot"``, see :mod:`otseg.models`.
         epochs: Passes over the recordings; in each, ``n_samples`` frames of every recording are seen.
         n_samples: Frames that are drawn of each recording in an epoch.
