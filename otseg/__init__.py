@@ -14,6 +14,7 @@ __version__ = "0.1.0.dev0"
 __all__ = [
     "Batch",
     "OTResult",
+    "OTSegmenter",
     "Prior",
     "Problem",
     "backend_info",
@@ -32,3 +33,12 @@ __all__ = [
     "solvers",
     "temporal_ot",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import the estimator when it is asked for: scikit-learn takes as long to import as torch."""
+    if name == "OTSegmenter":
+        from otseg.estimators import OTSegmenter
+
+        return OTSegmenter
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,7 +1,8 @@
 // Vectors of OTSEG_BYTES bytes of the type T, with exp and log. Included once per type and instruction set, inside of a
 // namespace that has defined T; hence no include guard.
 //
-// exp and log are written from their series, or near it: libm's would be calls per element, which no compiler vectorizes.
+// exp and log are written from their series, or near it: libm's would be calls per element, which compilers do not
+// vectorize.
 
 static constexpr int LANES = OTSEG_BYTES / sizeof(T);
 using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;

@@ -1,4 +1,4 @@
-// otseg::window_descent on the CPU: all iterations of a batch in one call. The reference is otseg/ops/window_descent.py.
+// otseg::window_descent on the CPU: all iterations of a batch in one call. Its reference: otseg/ops/window_descent.py.
 //
 // An iteration is two passes. The first goes over strips of frames, all actions of a strip while it is in the cache:
 // gradient, new log density, one exponential per entry, projection of the rows, sums of the columns, and the linear and
