@@ -1,5 +1,6 @@
 """One fused mirror-descent update of a plan, with its rows projected on their marginal."""
 
+import torch
 from torch import Tensor
 
 from otseg.ops.exponential import exp_in_place, recorded
@@ -45,7 +46,8 @@ def mirror_step(
     row = plan.sum(dim=2, keepdim=True)  # at least 1
     log_row = row.log() + peak
     tau = tau_a[:, None, None]
-    growth = ((1 - tau) * log_row).masked_fill((a == 0).unsqueeze(2), 0)  # which may be infinite, times 0
+    growth = (1 - tau) * log_row
+    growth = torch.where(a.unsqueeze(2) > 0, growth, growth.clamp(max=80))  # no infinity meets a zero mass
     mass = a.unsqueeze(2) * growth.exp() / row
     plan = plan * mass if plan.requires_grad else plan.mul_(mass)  # the derivative of exp needs its value
     return moved.sub_(tau * log_row), plan
