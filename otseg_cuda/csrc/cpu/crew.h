@@ -39,7 +39,7 @@ class Crew {
     });
   }
 
-  // Run f(0), ..., f(tasks - 1) in any order and wait for all.
+  // Run f(0), ..., f(tasks - 1) in any order and wait for all. They must not throw: nobody would count them as done.
   template <class F>
   void run(int64_t tasks, const F& f) {
     if (alone_ || tasks < 2 || tasks > FIELD) {
