@@ -19,7 +19,7 @@
 #endif
 
 #include "common.h"
-#include "features.h"
+#include "cpu_features.h"
 
 #include <algorithm>
 #include <cmath>

@@ -4,7 +4,7 @@
 // anonymous namespace.
 //
 // Functions inside of a copy are no templates: the compiler's target is that of the place where a function is written,
-// not of the place where it is instantiated. Needs features.h.
+// not of the place where it is instantiated. Needs cpu_features.h.
 
 #define OTSEG_BYTES 16
 namespace baseline {

@@ -13,7 +13,7 @@
 #endif
 
 #include "common.h"
-#include "features.h"
+#include "cpu_features.h"
 
 #include <algorithm>
 #include <cstring>

@@ -16,7 +16,7 @@
 
 #include "common.h"
 #include "crew.h"
-#include "features.h"
+#include "cpu_features.h"
 
 #include <algorithm>
 #include <cmath>
