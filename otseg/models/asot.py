@@ -146,6 +146,12 @@ class ASOT(SegmentationModel):
         structure = self._affinity(embeddings) if config.structure == "features" else None
         return self._plan(cost, mask, config.alpha_eval, config.rho_b_eval, config.epsilon_eval, structure)
 
+    def embed_frames(
+        self, features: Float[Tensor, "B N D"], mask: Bool[Tensor, "B N"] | None = None
+    ) -> tuple[Float[Tensor, "B N E"], Float[Tensor, "K E"]]:
+        """Directions of the encoded frames, and the prototypes."""
+        return normalize(self.encoder(self._checked(features)), dim=2), self.prototypes()
+
     def _plan(
         self,
         cost: Tensor,

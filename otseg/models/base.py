@@ -63,6 +63,20 @@ class SegmentationModel(nn.Module, ABC):
             mask: True on real frames; all frames if ``None``.
         """
 
+    def embed_frames(
+        self, features: Float[Tensor, "B N D"], mask: Bool[Tensor, "B N"] | None = None
+    ) -> tuple[Float[Tensor, "B N E"], Float[Tensor, "K E"]] | None:
+        """Frames and prototypes in the space where :meth:`segment` compares them, unit vectors; for pictures.
+
+        Args:
+            features: Features of all frames, whatever their number.
+            mask: True on real frames; all frames if ``None``.
+
+        Returns:
+            The embeddings; ``None`` of a model that has no prototypes.
+        """
+        return None
+
     @classmethod
     def from_pretrained(cls: type[M], where: str | Path, *, revision: str | None = None) -> M:
         """A trained model from disk or from the Hugging Face Hub, in evaluation mode, on the CPU.

@@ -144,6 +144,14 @@ class CLOT(SegmentationModel):
             return self.frame_plan(embeddings.frames, mask, training=False)
         return self.refined_plan(embeddings.refined, mask, training=False)
 
+    def embed_frames(
+        self, features: Float[Tensor, "B N D"], mask: Bool[Tensor, "B N"] | None = None
+    ) -> tuple[Float[Tensor, "B N E"], Float[Tensor, "K E"]]:
+        """The refined frames, or the frames (see ``inference`` of the config), and the prototypes."""
+        embeddings = self.embed(features, mask)
+        refined = None if self.config.inference == "frames" else embeddings.refined
+        return unit(embeddings.frames if refined is None else refined), self.prototypes()
+
     def frame_plan(self, frames: Tensor, mask: Tensor | None, *, training: bool) -> OTResult:
         """The plan T of the frames, without gradient, under the settings of training or evaluation."""
         with torch.no_grad():

@@ -138,6 +138,12 @@ class DCLOT(SegmentationModel):
         """The plan of :class:`CLOT`."""
         return self.clot.segment(features, mask)
 
+    def embed_frames(
+        self, features: Float[Tensor, "B N D"], mask: Bool[Tensor, "B N"] | None = None
+    ) -> tuple[Float[Tensor, "B N E"], Float[Tensor, "K E"]]:
+        """The embeddings of :class:`CLOT`."""
+        return self.clot.embed_frames(features, mask)
+
     def _refined(self, batch: Batch) -> Tensor:
         refined = self.clot.embed(batch.features, batch.mask).refined
         assert refined is not None

@@ -143,6 +143,12 @@ class TOT(SegmentationModel):
             return _plan(cost, mask, config.epsilon, config.sigma)
         return _path(cost, mask, config.temperature)
 
+    def embed_frames(
+        self, features: Float[Tensor, "B N D"], mask: Bool[Tensor, "B N"] | None = None
+    ) -> tuple[Float[Tensor, "B N E"], Float[Tensor, "K E"]]:
+        """Directions of the encoded frames, and the prototypes."""
+        return unit(self._embedded(features)), self.prototypes()
+
     def _embedded(self, features: Tensor) -> Tensor:
         embeddings: Tensor = self.encoder(checked_features(features, self.config.n_features))
         return embeddings

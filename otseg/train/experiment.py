@@ -5,6 +5,7 @@ import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor
 from otseg import __version__, checks
 from otseg.data import SequenceDataset
 from otseg.models import SegmentationModel
+from otseg.ops._backend import backend_info
 from otseg.train.checkpoint import load_model, save_model
 from otseg.train.config import TrainConfig
 from otseg.train.evaluation import evaluate_labels, segment_dataset
@@ -21,6 +23,7 @@ from otseg.train.files import is_first_process, write_json
 from otseg.train.fit import fit
 from otseg.train.loggers import wandb_logger
 from otseg.train.progress import Progress
+from otseg.train.records import write_records
 from otseg.train.results import SCOPES, Results
 from otseg.train.settings import Settings
 
@@ -45,7 +48,8 @@ def run_experiment(
     """Train one model for every activity and seed, and score them.
 
     Every run has its own folder, ``<folder>/<activity>/seed_<seed>`` with ``model.safetensors``, ``run.json`` (its
-    scores and settings) and ``training/`` (curves and the last checkpoint); ``results.json``, ``results.md`` and
+    scores and settings), ``segments.json`` and ``embedding.json`` (what ``otseg report`` shows of the sequences) and
+    ``training/`` (curves and the last checkpoint); ``results.json``, ``results.md`` and
     ``results.tex`` in ``folder`` have the table of all. If the folder holds runs of the same settings already, those
     that are finished are kept, and one that was interrupted goes on from its last epoch: call this again with the same
     arguments, and it ends as if nothing had happened. Seeds and activities may be added that way, too.
@@ -94,7 +98,8 @@ def run_experiment(
                 model = new_model(settings.method.model, model_config, seed)
                 record = _run(model, loaded, config, place, loaded if validate else None, options)
             runs.append(record)
-    results = Results(settings.method.title, runs, {"source": settings.source, "published": settings.published})
+    asked = {"source": settings.source, "published": settings.published, "benchmark": settings.benchmark}
+    results = Results(settings.method.title, runs, asked)
     if is_first_process():
         results.write(folder)
     return results
@@ -117,7 +122,8 @@ def evaluate_experiment(folder: str | Path, data: SequenceDataset, **protocol: A
         if record["activity"] in data.activities:
             model, config = load_model(path.parent / "model.safetensors")
             part = data.subset(record["activity"])
-            runs.append({**record, **_scores(model, part, config, **protocol)})
+            labels = segment_dataset(model, part, config=config)
+            runs.append({**record, **_scores(labels, part, **protocol)})
     if not runs:
         fix = "Give the folder of `otseg train`, and data with the activities it was trained on."
         checks.fail_file(folder, "holds no finished runs of these activities", fix, FileNotFoundError)
@@ -197,12 +203,14 @@ def _run(
     trainer = fit(model, data, val, config=config, folder=place / "training", resume=True, **options)
     seconds = time.perf_counter() - start
     module: Any = trainer.lightning_module
+    labels = segment_dataset(model.to(trainer.strategy.root_device), data, config=config)
     record = {
         "method": type(model).__name__,
         "activity": data.activities[0],
         "seed": config.seed,
-        **_scores(model.to(trainer.strategy.root_device), data, config),
+        **_scores(labels, data),
         "loss": module.history["train/loss"][config.epochs],
+        "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "seconds_per_epoch": seconds / max(1, config.epochs - module.first_epoch),
         **_identity(model.config, config, data),
         "versions": {
@@ -211,21 +219,22 @@ def _run(
             "lightning": lightning.__version__,
             "python": platform.python_version(),
             "device": str(trainer.strategy.root_device),
+            "kernels": backend_info().get(trainer.strategy.root_device.type, "none").partition(" from")[0],
         },
     }
     if is_first_process():
         (place / "model.safetensors").unlink(missing_ok=True)  # of a run that was killed between these lines
         save_model(model, place / "model.safetensors", config)
+        write_records(place, model, data, config, labels)
         write_json(place / "run.json", record)
     return record
 
 
-def _scores(model: SegmentationModel, data: SequenceDataset, config: TrainConfig, **protocol: Any) -> dict[str, Any]:
-    """The metrics in every scope, with their rules; empty without labels."""
+def _scores(labels: list[Tensor], data: SequenceDataset, **protocol: Any) -> dict[str, Any]:
+    """The metrics in every scope, with their rules; empty without ground truth."""
     if any(source.labels is None for source in data.sources):
-        frames = sum(sequence.n_frames for sequence in data)
-        return {"n_videos": len(data), "n_frames": frames, "scores": {}, "rules": ""}
-    return _score_labels(segment_dataset(model, data, config=config), data, **protocol)
+        return {"n_videos": len(labels), "n_frames": sum(map(len, labels)), "scores": {}, "rules": ""}
+    return _score_labels(labels, data, **protocol)
 
 
 def _score_labels(labels: list[Tensor], data: SequenceDataset, **protocol: Any) -> dict[str, Any]:

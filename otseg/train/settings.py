@@ -25,6 +25,7 @@ class Settings:
         train: Fields of :class:`TrainConfig` that are set.
         source: Where the settings come from, for reports.
         published: Whether the authors of the method published them, and nothing was changed.
+        benchmark: The benchmark whose settings they started from; ``None`` where they started from the defaults.
     """
 
     method: Method
@@ -32,6 +33,7 @@ class Settings:
     train: Mapping[str, Any] = field(default_factory=dict)
     source: str = "defaults"
     published: bool = False
+    benchmark: str | None = None
 
     def configs(self, data: SequenceDataset) -> tuple[Any, TrainConfig]:
         """The configs for an activity.
@@ -93,7 +95,7 @@ def make_settings(
     if benchmark is not None:
         checks.choice("benchmark", benchmark, tuple(method.presets))
         preset = method.presets[benchmark]
-        settings = Settings(method, preset.model, preset.train, preset.source, preset.published)
+        settings = Settings(method, preset.model, preset.train, preset.source, preset.published, benchmark)
     parts = [] if file is None else [(str(file), read_tables(file))]
     parts += [(text, _parse(text)) for text in overrides]
     for source, tables in parts:
