@@ -36,6 +36,15 @@ def label_rows(ax: Axes, names: Sequence[str]) -> None:
     ax.set_yticks(rows, [names[i] for i in rows], fontsize=min(10.0, max(5.0, 0.85 * every * room)))
 
 
+def label_columns(ax: Axes, names: Sequence[str]) -> None:
+    """Name the columns 0, 1, ... of the horizontal axis, upright: as many as there is room for."""
+    room = float(ax.bbox.width / ax.figure.dpi * 72) / len(names)  # points per column
+    every = max(1, -int(-6.0 // room))
+    columns = range(0, len(names), every)
+    size = min(10.0, max(5.0, 0.85 * every * room))
+    ax.set_xticks(columns, [names[i] for i in columns], fontsize=size, rotation=90)
+
+
 def height_of(ax: Axes) -> float:
     """Height of the axes in points (1/72 inch)."""
     return float(ax.bbox.height / ax.figure.dpi * 72)

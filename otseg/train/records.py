@@ -13,6 +13,7 @@ from torch import Tensor
 from otseg import checks
 from otseg.data import SequenceDataset
 from otseg.models import SegmentationModel
+from otseg.plots.embedding import principal_plane
 from otseg.train.config import TrainConfig
 from otseg.train.evaluation import true_labels
 from otseg.train.files import write_text
@@ -100,7 +101,9 @@ def write_records(
 def read_segments(folder: Path) -> Segments | None:
     """The segments of a run; ``None`` where it kept none."""
     found = _read(folder / SEGMENTS)
-    return None if found is None else Segments(found["n_actions"], found["classes"], [Video(**v) for v in found["videos"]])
+    return (
+        None if found is None else Segments(found["n_actions"], found["classes"], [Video(**v) for v in found["videos"]])
+    )
 
 
 def read_embedding(folder: Path) -> Embedding | None:
@@ -164,23 +167,12 @@ def embed(
         points.append(embedded[0][0, kept].double().cpu())
         found += labels[i][kept].tolist()
         true += [] if target is None else target[i][kept].tolist()
-    frames = torch.cat(points)
-    center = frames.mean(dim=0)
-    _, scale, axes = torch.linalg.svd(frames - center, full_matrices=False)
-    axes, scale = axes[:2], scale.square()
-    axes = axes * axes.gather(1, axes.abs().argmax(dim=1, keepdim=True)).sign()  # else the sign is arbitrary
-    return Embedding(
-        _places((frames - center) @ axes.mT),
-        found,
-        None if target is None else true,
-        _places((prototypes - center) @ axes.mT),
-        tuple([*(scale / scale.sum()).nan_to_num().tolist(), 0.0][:2]),
-    )
+    frames, marked, explained = principal_plane(torch.cat(points).numpy(), prototypes.numpy())
+    return Embedding(_rounded(frames), found, None if target is None else true, _rounded(marked), explained)
 
 
-def _places(points: Tensor) -> list[tuple[float, float]]:
-    """Rounded, as two numbers, also where the embeddings have one dimension."""
-    return [tuple(round(x, 4) for x in [*row, 0.0][:2]) for row in points.tolist()]  # type: ignore[misc]
+def _rounded(points: Any) -> list[tuple[float, float]]:
+    return [(round(x, 4), round(y, 4)) for x, y in points.tolist()]
 
 
 def _write(path: Path, value: Segments | Embedding) -> None:
