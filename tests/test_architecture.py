@@ -22,6 +22,7 @@ ROWS = (
     ("models",),
     ("train",),
     ("estimators",),
+    ("report",),
     ("cli",),
     ("__main__",),
 )
@@ -32,7 +33,7 @@ SIDE_ROOMS = {
     "plots": {"types", "checks", "result"},
 }
 #: Who imports side rooms.
-VISITORS = ("train", "estimators", "cli")
+VISITORS = ("train", "estimators", "report", "cli")
 
 
 def allowed(part):

@@ -28,6 +28,7 @@ COMMANDS = {
     "doctor": "otseg.cli.doctor:doctor",
     "eval": "otseg.cli.evaluate:evaluate",
     "info": "otseg.cli.info:info",
+    "report": "otseg.cli.report:report",
     "reproduce": "otseg.cli.reproduce:reproduce",
     "segment": "otseg.cli.segment:segment",
     "train": "otseg.cli.train:train",

@@ -1,5 +1,7 @@
 """Confusion of classes after the matching: where the frames of every true class went."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from otseg import checks
@@ -26,7 +28,7 @@ def plot_confusion(
         labels: Classes of the frames, after the matching: one sequence, a list of them, or a padded ``(B, N)`` array.
         target: True classes, of the same form.
         ax: Where to draw; a new figure if ``None``.
-        class_names: Names of the classes.
+        class_names: Names of the classes; a mapping may name negative columns, too.
 
     Returns:
         The axes.
@@ -75,6 +77,8 @@ def plot_confusion(
 
 
 def _name(class_names: ClassNames | None, k: int) -> str:
+    if isinstance(class_names, Mapping) and k in class_names:
+        return class_names[k]
     if k == -1:
         return "no prediction"
     return class_name(class_names, k) if k >= 0 else f"cluster {-2 - k}"

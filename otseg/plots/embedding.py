@@ -23,6 +23,7 @@ def plot_embedding(
     prototypes: Points | None = None,
     *,
     labels: AnyLabels | None = None,
+    prototype_labels: Sequence[int] | None = None,
     projection: Literal["pca", "tsne", "given"] = "pca",
     ax: Axes | None = None,
     class_names: ClassNames | None = None,
@@ -35,6 +36,8 @@ def plot_embedding(
         frames: Embeddings, ``(M, D)``.
         prototypes: Prototypes, ``(K, D)``; none if ``None``. Number ``k`` has the color of class ``k``.
         labels: Class of every frame, ``(M,)``, negative where there is none; all alike if ``None``.
+        prototype_labels: Class of every prototype, for its color, such as that which it was matched with; light gray
+            where it is negative. Its own number if ``None``.
         projection: ``"pca"``: on the two largest principal components of the frames; ``"tsne"``: by scikit-learn's
             t-SNE of frames and prototypes together, with a fixed seed; ``"given"``: the points are in a plane already.
         ax: Where to draw; a new figure if ``None``. The legend is to the right of the axes.
@@ -71,13 +74,15 @@ def plot_embedding(
     entries = [class_name(class_names, k) if k >= 0 else "no class" for k in present]
     columns = -(-len(entries) // 24)
     ax = new_axes(ax, 5.6 + columns * (0.5 + 0.065 * max(map(len, entries), default=0)), 5.0)
-    colors = palette(max(int(classes.max()) + 1, len(marked)))
+    own = list(range(len(marked))) if prototype_labels is None else list(prototype_labels)
+    checks.require(len(own) == len(marked), "prototype_labels", f"one per prototype ({len(marked)})", len(own))
+    colors = palette(1 + max(-1, int(classes.max()), *own))
     for k, label in zip(present, entries, strict=True):
         color = colors[k] if k >= 0 else NEUTRAL
         ax.scatter(*points[classes == k].T, s=9, color=[color], alpha=0.75, linewidth=0, label=label)
     if labels is None:
         ax.scatter(*points.T, s=9, color="0.5", alpha=0.75, linewidth=0)
-    _mark(ax, marked, colors)
+    _mark(ax, marked, [colors[k] if k >= 0 else NEUTRAL for k in own])
     ax.set_xlabel(names[0])
     ax.set_ylabel(names[1])
     if projection != "tsne":

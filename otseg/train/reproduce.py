@@ -156,25 +156,43 @@ def compare_with_published(results: Results, benchmark: str) -> str:
         benchmark: The benchmark.
     """
     parts = []
-    missing = sorted(set(activities_of(benchmark)) - set(results.activities))
     for scope, meaning in SCOPES.items():
-        published = published_results(benchmark, scope)
-        names = ["mof", "miou", "f1_asot", "f1_cte"]
-        rows = [["method", *(TITLES[name] for name in names), "source"]]
-        for row in published:
-            cells = [f"{row.values[name]:.1f}" if name in row.values else "-" for name in names]
-            rows.append([row.method, *cells, f"published: {row.source}"])
-        ours = results.mean("weighted", scope)
-        source = f"this run, seeds {', '.join(map(str, results.seeds))}"
-        rows.append([f"{results.title} (otseg)", *(str(ours[name]) for name in names), source])
+        rows = published_rows(results, benchmark, scope)
         parts.append(f"{scope.capitalize()} level: {meaning}.\n\n{markdown_table(rows)}\n")
+    return "\n".join([*parts, published_note(results, benchmark)])
+
+
+def published_rows(results: Results, benchmark: str, scope: str) -> list[list[str]]:
+    """The table of :func:`compare_with_published` for one scope; the first row is its head.
+
+    Args:
+        results: Of a benchmark.
+        benchmark: The benchmark.
+        scope: ``"activity"`` or ``"video"``.
+    """
+    names = ["mof", "miou", "f1_asot", "f1_cte"]
+    rows = [["method", *(TITLES[name] for name in names), "source"]]
+    for row in published_results(benchmark, scope):
+        cells = [f"{row.values[name]:.1f}" if name in row.values else "-" for name in names]
+        rows.append([row.method, *cells, f"published: {row.source}"])
+    ours = results.mean("weighted", scope)
+    source = f"this run, seeds {', '.join(map(str, results.seeds))}"
+    return [*rows, [f"{results.title} (otseg)", *(str(ours[name]) for name in names), source]]
+
+
+def published_note(results: Results, benchmark: str) -> str:
+    """What to know when comparing with published numbers.
+
+    Args:
+        results: Of a benchmark.
+        benchmark: The benchmark.
+    """
     note = (
         "In percent; activities weighted by frames. The published F1 of ASOT's line is drawn at random and divides by "
         "the number of classes; ours is the exact value of the same idea, over segments, so that the two differ."
     )
-    if missing:
-        note = f"NOT the whole benchmark: without {', '.join(missing)}. {note}"
-    return "\n".join([*parts, note])
+    missing = sorted(set(activities_of(benchmark)) - set(results.activities))
+    return f"NOT the whole benchmark: without {', '.join(missing)}. {note}" if missing else note
 
 
 def _largest(settings: Settings, benchmark: str) -> Any:

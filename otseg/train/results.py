@@ -83,8 +83,8 @@ class Results:
         runs = [run for run in self.runs if run["activity"] == activity]
         return {name: Spread.of([run["scores"][scope][name] for run in runs]) for name in TITLES}
 
-    def mean(self, weights: str = "weighted", scope: str = "activity") -> dict[str, Spread]:
-        """Every metric of all activities: their mean for every seed, then mean and deviation over the seeds.
+    def per_seed(self, weights: str = "weighted", scope: str = "activity") -> dict[str, list[float]]:
+        """Every metric of all activities: their mean for every seed.
 
         Args:
             weights: ``"weighted"`` by the number of frames that were scored, as in the field, or ``"unweighted"``.
@@ -97,7 +97,11 @@ class Results:
             for name, values in per_seed.items():
                 scores = [run["scores"][scope][name] for run in runs]
                 values.append(math.fsum(w * x for w, x in zip(shares, scores, strict=True)) / sum(shares))
-        return {name: Spread.of(values) for name, values in per_seed.items()}
+        return per_seed
+
+    def mean(self, weights: str = "weighted", scope: str = "activity") -> dict[str, Spread]:
+        """Mean and deviation over the seeds of :meth:`per_seed`, with the same arguments."""
+        return {name: Spread.of(values) for name, values in self.per_seed(weights, scope).items()}
 
     def as_dict(self) -> dict[str, Any]:
         """Everything, ready for JSON."""
