@@ -42,7 +42,7 @@ def plot_durations(
     Example:
         >>> ax = plot_durations([0, 0, 1, 1, 1, 1], [0, 0, 0, 1, 1, 1])
         >>> [text.get_text() for text in ax.get_legend().get_texts()]
-        ['true: 2 segments, median 3, 2.0 actions', 'predicted: 2 segments, median 3, 1.9 actions']
+        ['true: 2 segments, median 3, effective actions 2.0', 'predicted: 2 segments, median 3, effective actions 1.9']
     """
     checks.number("n_bins", n_bins, 1, integer=True)
     step = frame_length(frame_rate)
@@ -59,7 +59,7 @@ def plot_durations(
     colors = dict(zip(("predicted", "true"), palette(2), strict=True))
     for name, own in lengths.items():
         unit = "" if frame_rate is None else " s"
-        effective = f"{_effective_actions(rows[name]):.1f} actions"
+        effective = f"effective actions {_effective_actions(rows[name]):.1f}"
         label = f"{name}: {len(own)} segments, median {np.median(own):.3g}{unit}, {effective}"
         ax.hist(own, bins, histtype="stepfilled", color=colors[name], alpha=0.35)
         ax.hist(own, bins, histtype="step", color=colors[name], linewidth=1.5, label=label)

@@ -25,13 +25,17 @@ def draw_curves(name: str, runs: Sequence[Run]) -> list[Html]:
     histories = [run.history for run in runs if run.history]
     charts = []
     losses = [_stripped(history, "train/") for history in histories]
+    if all(len(terms) < 3 for terms in losses):  # of one term, the sum is that term
+        losses = [{"loss": terms["loss"]} for terms in losses if "loss" in terms]
     if any(losses):
         ax = plot_curves([h for h in losses if h], ax=_axes(4.6, 3.2), ylabel="training loss")
+        _legend_above(ax)
         charts.append(to_svg(ax, f"{name}-loss", "Terms of the training loss by epoch"))
     scores = [{TITLES.get(k, k): v for k, v in _stripped(history, "val/").items()} for history in histories]
     chosen = [{k: v for k, v in h.items() if k in ("MoF", "mIoU", "F1@50", "Edit")} for h in scores]
     if any(chosen):
         ax = plot_curves([h for h in chosen if h], ax=_axes(4.6, 3.2), ylabel="validation, fraction")
+        _legend_above(ax)
         charts.append(to_svg(ax, f"{name}-validation", "Scores of the validation by epoch"))
     return charts
 
@@ -119,6 +123,13 @@ def _axes(width: float, height: float) -> Any:
     from matplotlib.figure import Figure  # not of pyplot, which would open a window where there is a screen
 
     return Figure(figsize=(width, height), layout="constrained").subplots()
+
+
+def _legend_above(ax: Any) -> None:
+    """Move the legend out of the way of the curves."""
+    handles, names = ax.get_legend_handles_labels()
+    corner = (0.0, 1.0)  # bottom left of the legend = top left of the axes
+    ax.legend(handles, names, loc="lower left", bbox_to_anchor=corner, ncols=4, fontsize=8, frameon=False)
 
 
 def _stripped(history: Mapping[str, Mapping[int, float]], prefix: str) -> dict[str, Mapping[int, float]]:

@@ -1,7 +1,7 @@
 """The page: one file with everything in it."""
 
 import string
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -105,12 +105,12 @@ def _shapes(runs: Sequence[Run], name: str, scored: Scored) -> Html:
     seed = scored.seeds[0]
     pictures = [charts.draw_durations(name, scored)]
     embedding = next(run.embedding for run in runs if run.seed == seed)
-    text = f"Seed {seed}. Left: how long segments are"
+    text = f"Seed {seed}. First, how long segments are"
     if embedding is not None:
         pictures.append(charts.draw_embedding(name, embedding, scored, 0))
         kind = "predicted" if embedding.target is None else "true"
         text += (
-            f". Right: frames (dots, in the color of their {kind} class) and prototypes (diamonds, in that of the class "
+            f". Then frames (dots, in the color of their {kind} class) and prototypes (diamonds, in that of the class "
             "they were matched with, gray without one), projected on the frames' two largest principal components"
         )
     figures = tag("div", *pictures, class_="charts")
@@ -129,24 +129,35 @@ def _warnings(experiment: Experiment, found: dict[str, Scored | None]) -> list[s
 
 
 def _missing(experiment: Experiment, found: dict[str, Scored | None]) -> list[str]:
-    texts = []
+    """One line for all runs that lack the same."""
+    places: dict[str, list[str]] = {}
     for run in experiment.runs:
-        place = f"{run.activity + ', ' if run.activity else ''}seed {run.seed}"
-        if run.record is None:
-            epochs = max((max(values, default=0) for values in run.history.values()), default=0)
-            fix = "give the same `otseg train` command again, and it goes on"
-            texts.append(f"{place}: not finished, {epochs} epochs done; {fix}.")
-        elif run.segments is None:
-            texts.append(f"{place}: it kept no segments of its videos; `{_AGAIN}` segments them with the saved model.")
-        elif run.embedding is None:
-            texts.append(f"{place}: no embeddings, which a model without prototypes does not have.")
-        elif (scored := found[run.activity]) is not None and run.seed not in scored.seeds:
-            texts.append(f"{place}: its videos are not those of the other seeds, and are not shown.")
-        if not run.history:
-            texts.append(f"{place}: no curves; training/metrics.csv is gone.")
+        for text in _gaps(run, found[run.activity]):
+            places.setdefault(text, []).append(f"{run.activity + ', ' if run.activity else ''}seed {run.seed}")
+    few = {
+        text: "; ".join(runs[:3]) + (f" and {len(runs) - 3} more" if len(runs) > 3 else "")
+        for text, runs in places.items()
+    }
+    lines = [f"{runs}: {text}" for text, runs in few.items()]
     if experiment.records and experiment.results is None:
-        texts.append("scores: there is no ground truth, or no seed has all activities.")
-    return texts
+        lines.append("scores: there is no ground truth, or no seed has all activities.")
+    return lines
+
+
+def _gaps(run: Run, scored: Scored | None) -> Iterator[str]:
+    """What the folder of a run lacks, and what makes it."""
+    if run.record is None:
+        epochs = max((max(values, default=0) for values in run.history.values()), default=0)
+        fix = "give the same `otseg train` command again, and it goes on"
+        yield f"not finished, {epochs} epochs done; {fix}."
+    elif run.segments is None:
+        yield f"no segments of the videos; `{_AGAIN}` makes them with the saved model."
+    elif run.embedding is None:
+        yield f"no embeddings; `{_AGAIN}` makes them, for a model that has prototypes."
+    elif scored is not None and run.seed not in scored.seeds:
+        yield "its videos are not those of the other seeds, and are not shown."
+    if not run.history:
+        yield "no curves; training/metrics.csv is not there."
 
 
 def _page(**parts: str) -> str:

@@ -28,7 +28,10 @@ def draw_videos(scored: Scored, prefix: str) -> Html:
     videos = [_video(scored, i, prefix, order, longest) for i in scored.worst_first()]
     legend = tag(
         "ul",
-        *(tag("li", tag("i", class_=f"c{i}"), name, data_class=f"c{i}") for i, name in enumerate(scored.classes.values())),
+        *(
+            tag("li", tag("i", class_=f"c{i}"), name, data_class=f"c{i}")
+            for i, name in enumerate(scored.classes.values())
+        ),
         tag("li", tag("i", class_="u"), "cluster without a class", data_class="u") if _leftovers(scored) else None,
         class_="legend",
     )
