@@ -54,7 +54,7 @@ def plot_durations(
         where = "target" if name == "true" else "labels"
         checks.require(len(own) > 0, where, "of at least one segment", "none")
     every = np.concatenate(list(lengths.values()))
-    bins = np.geomspace(every.min() * 0.999, every.max() * 1.001, n_bins + 1)
+    bins = np.geomspace(every.min() * 0.999, every.max() * 1.001, n_bins + 1).tolist()
     ax = new_axes(ax, 6.4, 3.6)
     colors = dict(zip(("predicted", "true"), palette(2), strict=True))
     for name, own in lengths.items():

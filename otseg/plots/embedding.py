@@ -79,9 +79,11 @@ def plot_embedding(
     colors = palette(1 + max(-1, int(classes.max()), *own))
     for k, label in zip(present, entries, strict=True):
         color = colors[k] if k >= 0 else NEUTRAL
-        ax.scatter(*points[classes == k].T, s=9, color=[color], alpha=0.75, linewidth=0, label=label)
+        ax.scatter(
+            points[classes == k, 0], points[classes == k, 1], s=9, color=[color], alpha=0.75, linewidth=0, label=label
+        )
     if labels is None:
-        ax.scatter(*points.T, s=9, color="0.5", alpha=0.75, linewidth=0)
+        ax.scatter(points[:, 0], points[:, 1], s=9, color="0.5", alpha=0.75, linewidth=0)
     _mark(ax, marked, [colors[k] if k >= 0 else NEUTRAL for k in own])
     ax.set_xlabel(names[0])
     ax.set_ylabel(names[1])
@@ -132,11 +134,11 @@ def principal_plane(frames: _Array, others: _Array) -> tuple[_Array, _Array, tup
 def _mark(ax: Axes, marked: _Array, colors: Sequence[Color]) -> None:
     """Numbered diamonds, smaller where there are many."""
     area = 150 if len(marked) <= 20 else 70
-    for k, place in enumerate(marked):
-        ax.scatter(*place, s=area, marker="D", color=[colors[k]], edgecolor="black", linewidth=1, zorder=3 + k)
+    for k, (x, y) in enumerate(marked.tolist()):
+        ax.scatter(x, y, s=area, marker="D", color=[colors[k]], edgecolor="black", linewidth=1, zorder=3 + k)
         dark = np.dot(colors[k], (0.299, 0.587, 0.114)) < 0.5
-        text = {"ha": "center", "va": "center_baseline", "fontsize": 0.6 * area**0.5, "fontweight": "bold"}
-        ax.text(*place, str(k), color="white" if dark else "#010101", zorder=3.5 + k, **text)
+        text = ax.text(x, y, str(k), ha="center", va="center_baseline", fontsize=0.6 * area**0.5, zorder=3.5 + k)
+        text.set(color="white" if dark else "#010101", fontweight="bold")
 
 
 def read_labels(labels: AnyLabels, n: int) -> npt.NDArray[np.int64]:

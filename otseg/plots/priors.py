@@ -58,8 +58,9 @@ def plot_priors(
     checks.number("index", index, 0, len(result.plan) - 1, integer=True)
     step, problem = frame_length(frame_rate), result.problem
     if ax is None:
-        options = {"target": target, "frame_rate": frame_rate, "class_names": class_names}
-        ax = plot_plan(result, index=index, boundaries=False, **options)
+        ax = plot_plan(
+            result, index=index, boundaries=False, target=target, frame_rate=frame_rate, class_names=class_names
+        )
     ax = new_axes(ax, 0, 0)
     n_frames = int(problem.mask[index].nonzero()[-1]) + 1
     n_actions = result.plan.shape[2]
@@ -83,8 +84,7 @@ def plot_priors(
             region = term <= lowest + 1e-6 * (term.max() - term.min())
             _outline(ax, region, step, color, style, f"{name}: favored action")
     if ax.get_legend_handles_labels()[0]:
-        corner = {"loc": "upper right", "facecolor": "0.25", "labelcolor": "white", "framealpha": 0.85}
-        ax.legend(fontsize=8, **corner)
+        ax.legend(fontsize=8, loc="upper right", facecolor="0.25", labelcolor="white", framealpha=0.85)
     return ax
 
 

@@ -9,12 +9,12 @@ import numpy.typing as npt
 from otseg import checks
 from otseg.plots._axes import Axes, ClassNames, class_name, label_rows, new_axes
 from otseg.plots._labels import AnyLabels, Labels, read_videos
-from otseg.plots.palette import NEUTRAL, palette
+from otseg.plots.palette import NEUTRAL, Color, palette
 
 _Image: TypeAlias = npt.NDArray[np.float64]
+_UNKNOWN: Color = (0.55, 0.55, 0.55)  # frames without a class
 _COLUMNS = 600  # pixels of a ribbon
 _GAP = 0.06  # between truth and prediction; a ribbon takes 1
-_UNKNOWN = (0.55, 0.55, 0.55)  # frames without a class
 
 
 def plot_ribbons(
@@ -65,10 +65,8 @@ def plot_ribbons(
     order = sorted(range(len(videos)), key=lambda i: _rank(videos[i], sort))  # stable
     longest = max(len(row) for row, _ in videos)
     present = sorted({int(k) for video in videos for row in video if row is not None for k in np.unique(row) if k >= 0})
-    table = np.array([_UNKNOWN, *palette(max(present, default=-1) + 1)])
-    for k in background:
-        if 0 <= k < len(table) - 1:
-            table[k + 1] = NEUTRAL
+    colors = [NEUTRAL if k in background else color for k, color in enumerate(palette(max(present, default=-1) + 1))]
+    table = np.array([_UNKNOWN, *colors])
     columns = min(_COLUMNS, longest)
     panels = []
     if target is not None:
@@ -87,8 +85,8 @@ def plot_ribbons(
     ends = ["0", "100 %"] if relative else ["0", f"{longest}"]
     ticks = [i * (1 + _GAP) + end for i in range(len(panels)) for end in (0, 1)]
     ax.set_xticks(ticks, ends * len(panels))
-    for tick, side in zip(ax.get_xticklabels(), ("left", "right") * len(panels), strict=True):
-        tick.set_ha(side)
+    for i, tick in enumerate(ax.get_xticklabels()):
+        tick.set_horizontalalignment("right" if i % 2 else "left")
     ax.set_xlabel("time in the video" if relative else "frame")
     for i, title in enumerate(("true", "predicted") if len(panels) > 1 else ("predicted",)):
         place = (i * (1 + _GAP) + 0.5, 1.0)
@@ -96,7 +94,7 @@ def plot_ribbons(
         ax.annotate(title, place, (0, 4), xycoords=above, textcoords="offset points", ha="center", va="bottom")
     ax.tick_params(axis="y", length=0)
     ax.spines[:].set_visible(False)
-    _legend(ax, [(name, tuple(table[k + 1])) for name, k in zip(entries, present, strict=True)], unknown)
+    _legend(ax, [(name, colors[k]) for name, k in zip(entries, present, strict=True)], unknown)
     return ax
 
 
@@ -119,7 +117,7 @@ def _row(labels: Labels | None, table: _Image, columns: int, longest: int | None
     return np.where(inside[:, None], found, 1.0)
 
 
-def _legend(ax: Axes, entries: Sequence[tuple[str, tuple[float, ...]]], unknown: bool) -> None:
+def _legend(ax: Axes, entries: Sequence[tuple[str, Color]], unknown: bool) -> None:
     from matplotlib.patches import Patch
 
     handles = [Patch(facecolor=color, label=name) for name, color in entries]

@@ -81,7 +81,8 @@ def draw_embedding(name: str, embedding: Embedding, scored: Scored, run: int) ->
         projection="given",
         ax=_axes(4.6, 3.6),
     )
-    ax.get_legend().remove()  # that of the ribbons holds
+    if (legend := ax.get_legend()) is not None:
+        legend.remove()  # that of the ribbons holds
     for number, share in enumerate(embedding.explained, start=1):
         text = f"component {number} ({100 * share:.0f} % of the variance)"
         (ax.set_xlabel if number == 1 else ax.set_ylabel)(text)

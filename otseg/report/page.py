@@ -134,11 +134,10 @@ def _missing(experiment: Experiment, found: dict[str, Scored | None]) -> list[st
     for run in experiment.runs:
         for text in _gaps(run, found[run.activity]):
             places.setdefault(text, []).append(f"{run.activity + ', ' if run.activity else ''}seed {run.seed}")
-    few = {
-        text: "; ".join(runs[:3]) + (f" and {len(runs) - 3} more" if len(runs) > 3 else "")
-        for text, runs in places.items()
-    }
-    lines = [f"{runs}: {text}" for text, runs in few.items()]
+    lines = []
+    for text, runs in places.items():
+        more = f" and {len(runs) - 3} more" if len(runs) > 3 else ""
+        lines.append(f"{'; '.join(runs[:3])}{more}: {text}")
     if experiment.records and experiment.results is None:
         lines.append("scores: there is no ground truth, or no seed has all activities.")
     return lines

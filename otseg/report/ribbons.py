@@ -78,8 +78,8 @@ def _video(scored: Scored, i: int, prefix: str, order: dict[int, int], longest: 
         score = percent(run[i]["MoF"]) if run else ""
         rows.append(_row(f"seed {seed}", labels[i], order, score, data_seed=seed))
     share = f"--share:{100 * n_frames / longest:.1f}%"
-    score = means[0][1] if means else math.nan
-    data = {"data_name": name, "data_frames": n_frames, "data_score": f"{score:.4f}"}
+    mean = means[0][1] if means else math.nan
+    data = {"data_name": name, "data_frames": n_frames, "data_score": f"{mean:.4f}"}
     return tag("article", title, tag("div", *rows, class_="rows", style=share), class_="video", id=key, **data)
 
 

@@ -75,7 +75,8 @@ def score_runs(runs: Sequence[Run]) -> Scored | None:
     kept = [(seed, found) for seed, found in kept if [video.name for video in found.videos] == names]
     truth = [from_runs(video.target) for video in first.videos if video.target is not None]
     target = [row.numpy() for row in truth] if len(truth) == len(names) and any((t >= 0).any() for t in truth) else None
-    labels, mappings, scores, degenerate = [], [], [], {}
+    labels, scores, degenerate = [], [], {}
+    mappings: list[Mapping[int, int]] = []
     for seed, found in kept:
         clusters = [from_runs(video.labels) for video in found.videos]
         if text := _degenerate(clusters, found):

@@ -86,13 +86,13 @@ def scores(experiment: Experiment, results: Results) -> Html:
     parts: list[object] = []
     benchmark = experiment.settings.get("benchmark")
     for scope, meaning in SCOPES.items():
-        rows: list[Sequence[object]] = [["activity", "videos", "frames", *TITLES.values()]]
+        rows: list[Sequence[object]] = [["activity", *TITLES.values(), "videos", "frames"]]
         for activity in results.activities:
             record = next(r for r in results.runs if r["activity"] == activity)
             counts = [record["n_videos"], record["n_frames"]]
-            rows.append([activity or "all", *counts, *results.of_activity(activity, scope).values()])
+            rows.append([activity or "all", *results.of_activity(activity, scope).values(), *counts])
         if len(results.activities) > 1:
-            rows += [[name, "", "", *results.mean(weights, scope).values()] for weights, name in MEANS.items()]
+            rows += [[name, *results.mean(weights, scope).values(), "", ""] for weights, name in MEANS.items()]
         parts += [tag("h3", f"{scope.capitalize()} level: {meaning}"), table(rows), draw_spread(results, scope)]
         if benchmark in BENCHMARKS:
             published = published_rows(results, benchmark, scope)
@@ -132,7 +132,9 @@ def video_scores(scored: Scored, prefix: str) -> list[tuple[float, str, str]]:
 
 def seed_table(scored: Scored) -> Html:
     """Mean scores of the videos of every seed, all videos alike; which clusters have no class."""
-    rows: list[Sequence[object]] = [["seed", "MoF of videos: lowest", "median", "highest", "classes found"]]
+    rows: list[Sequence[object]] = [
+        ["seed", "MoF of videos: lowest", "median", "highest", "classes that have a cluster"]
+    ]
     for seed, run, mapping in zip(scored.seeds, scored.scores, scored.mappings, strict=True):
         values = sorted(x for video in run if not math.isnan(x := video["MoF"]))
         middle = (values[(len(values) - 1) // 2] + values[len(values) // 2]) / 2
