@@ -86,7 +86,8 @@ def data():
 
 
 @pytest.fixture(scope="session")
-def _trained(data, tmp_path_factory):
+def whole(data, tmp_path_factory):
+    """The folder of an experiment over two activities and two seeds, not to be changed."""
     folder = tmp_path_factory.mktemp("runs") / "first"
     small = ["train.epochs=2", "train.n_samples=20", "model.layers=[8, 4]"]
     settings = make_settings("asot", overrides=small)
@@ -95,9 +96,9 @@ def _trained(data, tmp_path_factory):
 
 
 @pytest.fixture
-def trained(_trained, tmp_path):
-    """The folder of an experiment over two activities and two seeds, to do with as a test likes."""
-    return shutil.copytree(_trained, tmp_path / "first")
+def trained(whole, tmp_path):
+    """A copy of it, to do with as a test likes."""
+    return shutil.copytree(whole, tmp_path / "first")
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from otseg.report.ribbons import class_styles, draw_videos, percent, worst
 from otseg.report.scores import Scored, score_runs
 
 
-def decode(page, n_frames):
+def decode(page):
     """Labels of every ribbon from its strokes: the color of a class, or ``-2 - k`` of a cluster."""
     rows, row = [], None
     for name, found in page.elements:
@@ -31,12 +31,12 @@ def decode(page, n_frames):
 def test_strokes_are_the_labels_worst_video_first(trained, page):
     scored = score_runs(read_experiment(trained).of_activity("milk"))
     found = page(draw_videos(scored, "v"))
-    rows = decode(found, None)
+    rows = decode(found)
     index = {k: i for i, k in enumerate(scored.classes)}
     expected = []
     for i in scored.worst_first():
-        for labels in (scored.target[i], *(run[i] for run in scored.labels)):
-            expected.append([index.get(int(k), int(k)) for k in labels])
+        rows_of_video = (scored.target[i], *(run[i] for run in scored.labels))
+        expected += [[index.get(int(k), int(k)) for k in labels] for labels in rows_of_video]
     assert [row.tolist() for row in rows] == expected
     videos = found.all("article")
     assert [video["data-name"] for video in videos] == [scored.names[i] for i in scored.worst_first()]
@@ -45,7 +45,7 @@ def test_strokes_are_the_labels_worst_video_first(trained, page):
     (ribbons,) = found.all("div", "ribbons")
     assert json.loads(ribbons["data-names"]) == list(scored.classes.values())
     assert {"<i>pour</i>", "stir", "heat"} <= set(found.texts)
-    assert not found.all("i", None) or all("class" in swatch for swatch in found.all("i"))
+    assert all(swatch["class"].startswith("c") for swatch in found.all("i"))
 
 
 def made(labels, target):
@@ -56,7 +56,7 @@ def made(labels, target):
 
 def test_leftovers_are_gray_and_frames_without_a_label_are_empty(page):
     found = page(draw_videos(made([np.array([4, 9, -5, -5, -1])], [np.array([4, 9, 9, -1, -1])]), "v"))
-    true, predicted = decode(found, 5)
+    true, predicted = decode(found)
     assert true.tolist() == [0, 1, 1, -1, -1]
     assert predicted.tolist() == [0, 1, -5, -5, -1]
     assert "cluster without a class" in found.text

@@ -50,7 +50,9 @@ def test_without_truth_clusters_are_shown_as_they_are():
 
 
 def test_degenerate_solutions_are_found():
-    scored = score_runs([run(0, [Video("x", [(1, 9)], [(0, 4), (1, 5)])]), run(1, [Video("x", [(0, 4), (1, 5)], None)])])
+    scored = score_runs(
+        [run(0, [Video("x", [(1, 9)], [(0, 4), (1, 5)])]), run(1, [Video("x", [(0, 4), (1, 5)], None)])]
+    )
     assert list(scored.warnings) == [0]
     assert "uses 1.0 of 3 actions" in scored.warnings[0]
 

@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 
 from otseg.report import read_experiment
-from otseg.report.sections import how_to, scores, seed_table, summary, video_scores, what_was_run
 from otseg.report.scores import score_runs
+from otseg.report.sections import how_to, scores, seed_table, summary, video_scores, what_was_run
 
 
 @pytest.fixture
