@@ -36,7 +36,7 @@ METRICS = {"mof": "MoF", "miou": "mIoU", "f1_50": "F1@50", "edit": "Edit"}
 def main(folder: Path) -> Path:
     """Train, segment, draw, and save the picture."""
     generator = torch.Generator().manual_seed(1)
-    data = make_activity(20, 6, n_features=24, n_frames=(80, 200), generator=generator)
+    data = make_activity(20, 6, n_features=24, n_frames=(80, 200), difficulty=0.4, generator=generator)
     settings = make_settings("asot", overrides=["train.epochs=6", "model.layers=[32, 16]"])
     with tempfile.TemporaryDirectory() as runs:
         results = run_experiment(settings, data, folder=runs, seeds=(0, 1, 2), progress=False, accelerator="cpu")
