@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from otseg.metrics.evaluate import TITLES
@@ -107,10 +108,11 @@ def scores(experiment: Experiment, results: Results) -> Html:
 def how_to(experiment: Experiment) -> Html:
     """Commands that go on from here."""
     folder = experiment.folder.resolve().name
+    model = (Path(folder) / experiment.runs[0].folder.relative_to(experiment.folder)).as_posix()
     commands = (
-        (f"otseg eval {folder} DATA", "scores the models on other recordings"),
-        (f"otseg segment {experiment.runs[0].folder.name} FEATURES --output labels", "segments new recordings"),
-        (f"otseg report {folder}", "writes this page again"),
+        (f"otseg eval '{folder}' DATA", "scores the models on other recordings"),
+        (f"otseg segment '{model}' FEATURES --output labels", "segments new recordings"),
+        (f"otseg report '{folder}'", "writes this page again"),
     )
     return section("use", "Go on", listed((tag("code", command), meaning) for command, meaning in commands))
 

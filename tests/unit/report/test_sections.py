@@ -56,5 +56,7 @@ def test_seeds_and_videos(experiment, page):
     assert [name for _, name, _ in video_scores(scored, "v")] == list(scored.names)
 
 
-def test_commands_name_the_folder(experiment, page):
-    assert "otseg eval first DATA" in page(how_to(experiment)).text
+def test_commands_name_the_folder(experiment, trained, page):
+    alone = read_experiment(trained / "milk" / "seed_1")
+    assert "otseg segment 'seed_1' FEATURES" in page(how_to(alone)).text
+    assert "otseg segment 'first/milk/seed_0' FEATURES" in page(how_to(experiment)).text
