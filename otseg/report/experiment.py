@@ -112,9 +112,7 @@ def read_experiment(folder: str | Path) -> Experiment:
     if not places:
         checks.fail_file(folder, "holds no run of `otseg train`", _FIX)
     runs = sorted((_read_run(place, folder) for place in places), key=lambda run: (run.activity, run.seed))
-    tables = [path / "results.json" for path in (folder, *folder.resolve().parents[:3])]
-    found = next((table for table in tables if table.exists()), None)
-    known = {} if found is None else _read_json(found)
+    known = next((t for path in (folder, *folder.resolve().parents[:3]) if (t := _read_table(path))), {})
     records = [run.record for run in runs if run.record is not None]
     title = known.get("method") or (records[0]["method"] if records else "Training")
     return Experiment(folder, title, runs, known.get("settings", {}))
@@ -159,6 +157,13 @@ def _read_run(place: Path, folder: Path) -> Run:
         return Run(place, activity, int(number[1]) if number else 0, None, history, None, None)
     segments, embedding = read_segments(place), read_embedding(place)
     return Run(place, record["activity"], record["seed"], record, history, segments, embedding)
+
+
+def _read_table(folder: Path) -> dict[str, Any]:
+    """The table of an experiment; empty where there is none, or something else of that name."""
+    path = folder / "results.json"
+    found = _read_json(path) if path.is_file() else {}
+    return found if isinstance(found, dict) and {"method", "settings", "runs"} <= set(found) else {}
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -41,6 +41,13 @@ def test_an_interrupted_training_has_curves_and_no_record(trained):
     assert (alone.results, alone.activities) == (None, [""])
 
 
+def test_without_the_table_of_the_experiment(trained):
+    (trained / "results.json").write_text('{"other": 1}')
+    found = read_experiment(trained)
+    assert (found.title, found.settings) == ("ASOT", {})
+    assert found.results.seeds == [0, 1]
+
+
 def test_a_record_without_a_date_has_that_of_its_file(trained, change):
     path = trained / "milk" / "seed_0" / "run.json"
     change(path, lambda record: record.pop("finished"))
