@@ -26,12 +26,13 @@ BLOCK = re.compile(r"^```python *\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def run_examples(text, names, where, line=0):
-    """Run the ``>>>`` examples of a text; fails with doctest's report."""
+    """Run the ``>>>`` examples of a text, which may add to the names; fails with doctest's report."""
     test = doctest.DocTestParser().get_doctest(text, names, where, where, line)
     report = []
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     runner.run(test, out=report.append, clear_globs=False)
     assert not runner.failures, "".join(report)
+    names.update(test.globs)
 
 
 def run_page(page, text):
@@ -69,8 +70,9 @@ def test_page(page):
 
 
 def test_a_page_shares_one_namespace_and_skips_what_does_not_run():
-    fences = [("python", "x = 1"), ("python no-run", "1 / 0"), ("bash", "ls"), ("python", ">>> x + 1\n2")]
-    assert run_page("page", "".join(f"```{word}\n{block}\n```\n" for word, block in fences)) == 2
+    fences = [("python", "x = 1"), ("python no-run", "1 / 0"), ("bash", "ls"), ("python", ">>> y = x + 1\n>>> y\n2")]
+    fences.append(("python", "assert x + y == 3"))
+    assert run_page("page", "".join(f"```{word}\n{block}\n```\n" for word, block in fences)) == 3
 
 
 @pytest.mark.parametrize("block", ["1 / 0", ">>> 1 + 1\n3", "assert False"])
