@@ -23,6 +23,8 @@ PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 
 #: A fence that says exactly ``python``; one with more words, such as ``python no-run``, is not run.
 BLOCK = re.compile(r"^```python *\n(.*?)^```", re.MULTILINE | re.DOTALL)
+#: In a block that is a session; one in a docstring of the block's is indented.
+PROMPT = re.compile(r"^>>> ", re.MULTILINE)
 
 
 def run_examples(text, names, where, line=0):
@@ -41,7 +43,7 @@ def run_page(page, text):
     blocks = list(BLOCK.finditer(text))
     for block in blocks:
         line = text.count("\n", 0, block.start(1))
-        if ">>>" in block[1]:
+        if PROMPT.search(block[1]):
             run_examples(block[1], names, page, line)
         else:
             exec(compile("\n" * line + block[1], page, "exec"), names)
@@ -73,6 +75,10 @@ def test_a_page_shares_one_namespace_and_skips_what_does_not_run():
     fences = [("python", "x = 1"), ("python no-run", "1 / 0"), ("bash", "ls"), ("python", ">>> y = x + 1\n>>> y\n2")]
     fences.append(("python", "assert x + y == 3"))
     assert run_page("page", "".join(f"```{word}\n{block}\n```\n" for word, block in fences)) == 3
+
+
+def test_a_block_may_show_a_docstring_with_an_example():
+    assert run_page("page", '```python\ndef f():\n    """\n    >>> f()\n    """\n    return 1\n\nassert f()\n```\n') == 1
 
 
 @pytest.mark.parametrize("block", ["1 / 0", ">>> 1 + 1\n3", "assert False"])
