@@ -78,7 +78,8 @@ def test_a_page_shares_one_namespace_and_skips_what_does_not_run():
 
 
 def test_a_block_may_show_a_docstring_with_an_example():
-    assert run_page("page", '```python\ndef f():\n    """\n    >>> f()\n    """\n    return 1\n\nassert f()\n```\n') == 1
+    block = 'def f():\n    """\n    >>> f()\n    """\n    return 1\n\nassert f()'
+    assert run_page("page", f"```python\n{block}\n```\n") == 1
 
 
 @pytest.mark.parametrize("block", ["1 / 0", ">>> 1 + 1\n3", "assert False"])
