@@ -23,15 +23,18 @@ PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 
 #: A fence that says exactly ``python``; one with more words, such as ``python no-run``, is not run.
 BLOCK = re.compile(r"^```python *\n(.*?)^```", re.MULTILINE | re.DOTALL)
+#: In a block that is a session; one in a docstring of the block's is indented.
+PROMPT = re.compile(r"^>>> ", re.MULTILINE)
 
 
 def run_examples(text, names, where, line=0):
-    """Run the ``>>>`` examples of a text; fails with doctest's report."""
+    """Run the ``>>>`` examples of a text, which may add to the names; fails with doctest's report."""
     test = doctest.DocTestParser().get_doctest(text, names, where, where, line)
     report = []
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     runner.run(test, out=report.append, clear_globs=False)
     assert not runner.failures, "".join(report)
+    names.update(test.globs)
 
 
 def run_page(page, text):
@@ -40,7 +43,7 @@ def run_page(page, text):
     blocks = list(BLOCK.finditer(text))
     for block in blocks:
         line = text.count("\n", 0, block.start(1))
-        if ">>>" in block[1]:
+        if PROMPT.search(block[1]):
             run_examples(block[1], names, page, line)
         else:
             exec(compile("\n" * line + block[1], page, "exec"), names)
@@ -69,8 +72,14 @@ def test_page(page):
 
 
 def test_a_page_shares_one_namespace_and_skips_what_does_not_run():
-    fences = [("python", "x = 1"), ("python no-run", "1 / 0"), ("bash", "ls"), ("python", ">>> x + 1\n2")]
-    assert run_page("page", "".join(f"```{word}\n{block}\n```\n" for word, block in fences)) == 2
+    fences = [("python", "x = 1"), ("python no-run", "1 / 0"), ("bash", "ls"), ("python", ">>> y = x + 1\n>>> y\n2")]
+    fences.append(("python", "assert x + y == 3"))
+    assert run_page("page", "".join(f"```{word}\n{block}\n```\n" for word, block in fences)) == 3
+
+
+def test_a_block_may_show_a_docstring_with_an_example():
+    block = 'def f():\n    """\n    >>> f()\n    """\n    return 1\n\nassert f()'
+    assert run_page("page", f"```python\n{block}\n```\n") == 1
 
 
 @pytest.mark.parametrize("block", ["1 / 0", ">>> 1 + 1\n3", "assert False"])
