@@ -10,7 +10,13 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 #: Attributes by which a page loads something, as opposed to links that a reader may follow.
-LOADS = {"script": ("src",), "img": ("src", "srcset"), "link": ("href",), "source": ("src", "srcset"), "iframe": ("src",)}
+LOADS = {
+    "script": ("src",),
+    "img": ("src", "srcset"),
+    "link": ("href",),
+    "source": ("src", "srcset"),
+    "iframe": ("src",),
+}
 
 
 class Page(HTMLParser):
@@ -53,8 +59,8 @@ def problems(root: Path) -> list[str]:
             elif parts.fragment and target in pages and unquote(parts.fragment) not in pages[target].anchors:
                 found.append(f"{where}: {link} has no such anchor")
     for path in sorted(root.rglob("*.css")):
-        for url in re.findall(r"url\(['\"]?(https?:[^)'\"]*)|@import\s+['\"]?(http[^;]*)", path.read_text()):
-            found.append(f"{path.relative_to(root)}: loads {''.join(url)} from the network")
+        urls = re.findall(r"(?:url\(|@import\s+)['\"]?(https?:[^)'\"]*)", path.read_text(encoding="utf-8"))
+        found += [f"{path.relative_to(root)}: loads {url} from the network" for url in urls]
     return found
 
 

@@ -1,4 +1,4 @@
-"""How Sphinx builds the site: ``./dev.sh docs``, into docs/_build/html. It needs no network, and neither does a reader."""
+"""How Sphinx builds the site: ``./dev.sh docs``, into docs/_build/html. Nothing needs the network, readers neither."""
 
 import sys
 from importlib.resources import files
@@ -45,7 +45,7 @@ bibtex_reference_style = "author_year"
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
-    "ignore_pattern": r"/(?!plot_)\w+\.py$",
+    "ignore_pattern": r"(^|/)(?!plot_)\w+\.py$",
     "within_subsection_order": "FileNameSortKey",
     "image_srcset": ["2x"],
     "doc_module": ("otseg",),

@@ -47,8 +47,8 @@ stages = {"1. Frames": frames, "2. After dispatching": dispatched, "3. After cro
 
 # %%
 # Above, the three clouds move toward their prototypes (stars) and apart; a thin line shows where a frame came from.
-# Below, the cost of the own action becomes low (dark), that of the others high. Directions of the embeddings are seen in the
-# plane through the three prototypes.
+# Below, the cost of the own action becomes low (dark), that of the others high. Directions of the embeddings are seen
+# in the plane through the three prototypes.
 plane = torch.linalg.svd(prototypes - prototypes.mean(dim=0)).Vh[:2].T  # (D, 2)
 view = {title: normalize(x[0], dim=1) @ plane for title, x in stages.items()}
 stars = prototypes @ plane

@@ -1,4 +1,4 @@
-"""The reference: ``.. names::`` documents public names of a module; shapes in signatures read as they do in the code."""
+"""The reference: ``.. names::`` documents public names of a module, and docstrings are read as they are written."""
 
 import inspect
 import sys
@@ -14,18 +14,19 @@ LONGEST_VALUE = 100  # characters of a constant that is shown
 
 
 class Names(SphinxDirective):
-    """A table of names of the current module, and the documentation of each; ``name = other`` refers to another page."""
+    """A table of names of the current module, and the documentation of each; ``name = other`` is on another page."""
 
     has_content = True
 
     def run(self) -> list[nodes.Node]:
+        """Write both, and parse them."""
         module = self.env.ref_context["py:module"]
         table, entries = [".. list-table::", "   :widths: 1 2", ""], []
         for name, _, other in (line.partition(" = ") for line in self.content if line):
             value = getattr(import_module(module), name)
             doc = documentation(module, name, value)
             table += [f"   * - :py:obj:`~{module}.{name}`", f"     - {' '.join(doc.split(chr(10) * 2)[0].split())}"]
-            entries += reference(name, value, doc, other) + [""]
+            entries += [*reference(name, value, doc, other), ""]
         return self.parse_text_to_nodes("\n".join([*table, "", *entries]))
 
 
@@ -71,6 +72,7 @@ def skip_inherited(app: Sphinx, what: str, name: str, value: object, skip: bool,
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
+    """Join Sphinx."""
     napoleon.GoogleDocstring = Docstring  # type: ignore[misc]
     app.add_directive("names", Names)
     app.connect("autodoc-skip-member", skip_inherited)

@@ -81,6 +81,7 @@ def relink(app: Sphinx, page: str, source: list[str]) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
+    """Join Sphinx."""
     app.connect("builder-inited", write)
     app.connect("source-read", relink)
     return {"parallel_read_safe": True}
