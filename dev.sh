@@ -85,6 +85,7 @@ test)
 docs)
     install dev
     export OMP_NUM_THREADS=1
+    rm -rf docs/_build docs/_made docs/gallery # nothing stale: pages of renamed files would stay
     step sphinx -q -n -W --keep-going docs docs/_build/html
     .venv/bin/python docs/check_html.py docs/_build/html
     ;;

@@ -48,6 +48,7 @@ sphinx_gallery_conf = {
     "ignore_pattern": r"(^|/)(?!plot_)\w+\.py$",
     "within_subsection_order": "FileNameSortKey",
     "image_srcset": ["2x"],
+    "capture_repr": (),
     "doc_module": ("otseg",),
     "reference_url": {"otseg": None},
     "backreferences_dir": "gallery/backreferences",
