@@ -9,6 +9,7 @@ Usage: ./dev.sh COMMAND [ARGUMENT...]
 
   demo [ARGUMENT...]   train CLOT, compare it with ASOT: examples/clot_breakfast.py
   test [ARGUMENT...]   check everything: ruff, mypy, then pytest with the arguments
+  docs                 build the documentation into docs/_build/html, without a warning, and check its links
   format               format the code, and fix what ruff can fix
   run PROGRAM ...      run a program of the development environment, such as: ./dev.sh run pytest tests/unit
 
@@ -80,6 +81,13 @@ test)
     step mypy
     export OMP_NUM_THREADS=1 # one thread for each of the two workers
     step pytest -n 2 --cov "$@"
+    ;;
+docs)
+    install dev
+    export OMP_NUM_THREADS=1
+    rm -rf docs/_build docs/_made docs/gallery # nothing stale: pages of renamed files would stay
+    step sphinx -q -n -W --keep-going docs docs/_build/html
+    .venv/bin/python docs/check_html.py docs/_build/html
     ;;
 format)
     install dev

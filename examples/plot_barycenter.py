@@ -1,15 +1,13 @@
-"""Barycenters: prototypes that are re-estimated from plans, and the mean of histograms in transport.
+"""Prototypes from plans, and the mean of histograms
+====================================================
 
-    python examples/plot_barycenter.py
-    python examples/plot_barycenter.py my_pictures
-
-Left: six sequences pass through four actions; prototypes that start at random frames move to the means of the frames
-that their plans give them, for all sequences at once. Right: four people do the same action at their own pace; the
-barycenter of their distributions over time is one distribution at the mean time, where the plain mean is a smear.
-Needs the extra ``plots``.
+Barycenters in transport. Six sequences pass through four actions; prototypes that start at random frames move to the
+means of the frames that their plans give them, for all sequences at once. Then four people do the same action at their
+own pace: the barycenter of their distributions over time is one distribution at the mean time, where the plain mean is
+a smear. Needs the extra ``plots``.
 """
 
-import argparse
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -40,53 +38,52 @@ def durations(time: torch.Tensor) -> torch.Tensor:
     return density / density.sum(dim=1, keepdim=True)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("output", nargs="?", type=Path, default=Path("pictures"), help="folder of the picture")
-    output = parser.parse_args().output
-    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(15, 4.8), layout="constrained")
-    colors = palette(K)
+# %%
+# :func:`otseg.solvers.free_support_barycenter` alternates plans and means.
+features, mask, labels = sequences(torch.Generator().manual_seed(0))
+run = partial(
+    free_support_barycenter, features, cost=partial(otseg.costs.euclidean, squared=True), epsilon=0.5, rho_b=2.0,
+    mask=mask, solver=partial(sinkhorn, tol=1e-6), tol=1e-3,
+)  # fmt: skip
+start = run(K, max_iter=0, generator=torch.Generator().manual_seed(1)).support
+found = run(start)
+steps = torch.stack([run(start, max_iter=i).support for i in range(found.n_iter + 1)])  # (steps, K, 2)
+# %%
+# :func:`otseg.solvers.fixed_support_barycenter` makes one distribution over time out of four.
+time = torch.linspace(0, 1, 100)
+histograms = durations(time)
+mean = fixed_support_barycenter(histograms, (time[:, None] - time) ** 2, epsilon=5e-4, max_iter=5000)
 
-    # Prototypes: alternate plans and means.
-    features, mask, labels = sequences(torch.Generator().manual_seed(0))
-    run = partial(
-        free_support_barycenter, features, cost=partial(otseg.costs.euclidean, squared=True), epsilon=0.5, rho_b=2.0,
-        mask=mask, solver=partial(sinkhorn, tol=1e-6), tol=1e-3,
-    )  # fmt: skip
-    start = run(K, max_iter=0, generator=torch.Generator().manual_seed(1)).support
-    found = run(start)
-    steps = torch.stack([run(start, max_iter=i).support for i in range(found.n_iter + 1)])  # (steps, K, 2)
-    for k in range(K):
-        left.scatter(*features[mask & (labels == k)].T, s=7, alpha=0.4, color=colors[k], label=f"frame of action {k}")
-    for k in range(K):
-        left.plot(*steps[:, k].T, color="black", marker=".", linewidth=1.2, label="path" if k == 0 else None)
-        left.scatter(*start[k], s=50, marker="s", color="white", edgecolor="black", zorder=3)
-        left.scatter(*found.support[k], s=220, marker="*", color="white", edgecolor="black", zorder=4)
-    left.set(title="Prototypes from plans: start (square), end (star)", xlabel="feature 1", ylabel="feature 2")
-    left.legend(fontsize=8, loc="upper left")
-    middle.plot(found.objective, marker="o", color=colors[0])
-    middle.set(title="The objective never rises", xlabel="iteration", ylabel="mean objective of the sequences")
+# %%
+# Left, each prototype ends in the middle of one cloud; middle, the objective falls at every iteration; right, the
+# barycenter has one peak, about as wide as a person's, at the mean of the four times.
+figure, (left, middle, right) = plt.subplots(1, 3, figsize=(15, 4.8), layout="constrained")
+colors = palette(K)
+for k in range(K):
+    left.scatter(*features[mask & (labels == k)].T, s=7, alpha=0.4, color=colors[k], label=f"frame of action {k}")
+for k in range(K):
+    left.plot(*steps[:, k].T, color="black", marker=".", linewidth=1.2, label="path" if k == 0 else None)
+    left.scatter(*start[k], s=50, marker="s", color="white", edgecolor="black", zorder=3)
+    left.scatter(*found.support[k], s=220, marker="*", color="white", edgecolor="black", zorder=4)
+left.set(title="Prototypes from plans: start (square), end (star)", xlabel="feature 1", ylabel="feature 2")
+left.legend(fontsize=8, loc="upper left")
+middle.plot(found.objective, marker="o", color=colors[0])
+middle.set(title="The objective never rises", xlabel="iteration", ylabel="mean objective of the sequences")
 
-    # Histograms: one distribution over time in place of four.
-    time = torch.linspace(0, 1, 100)
-    histograms = durations(time)
-    mean = fixed_support_barycenter(histograms, (time[:, None] - time) ** 2, epsilon=5e-4, max_iter=5000)
-    for i, histogram in enumerate(histograms):
-        right.plot(time, histogram, color="gray", linewidth=1, label="four people" if i == 0 else None)
-    right.plot(time, histograms.mean(dim=0), color=colors[1], linestyle="--", linewidth=2, label="plain mean")
-    right.fill_between(time, mean.histogram, color=colors[0], alpha=0.3)
-    right.plot(time, mean.histogram, color=colors[0], linewidth=2, label="barycenter")
-    right.set(title="When an action happens", xlabel="time, as a share of the video", ylabel="mass", ylim=(0, None))
-    right.legend(fontsize=8)
+for i, histogram in enumerate(histograms):
+    right.plot(time, histogram, color="gray", linewidth=1, label="four people" if i == 0 else None)
+right.plot(time, histograms.mean(dim=0), color=colors[1], linestyle="--", linewidth=2, label="plain mean")
+right.fill_between(time, mean.histogram, color=colors[0], alpha=0.3)
+right.plot(time, mean.histogram, color=colors[0], linewidth=2, label="barycenter")
+right.set(title="When an action happens", xlabel="time, as a share of the video", ylabel="mass", ylim=(0, None))
+right.legend(fontsize=8)
 
-    output.mkdir(parents=True, exist_ok=True)
-    path = output / "barycenter.png"
-    figure.savefig(path, dpi=130)
-    print(f"prototypes: converged {found.converged} after {found.n_iter} iterations")
-    print(f"histograms: converged {bool(mean.converged)} after {mean.n_iter} sweeps")
-    print(f"{path}: left, each prototype ends in the middle of one cloud; middle, the objective falls at every")
-    print("iteration; right, the barycenter has one peak, about as wide as a person's, at the mean of the four times.")
-
-
-if __name__ == "__main__":
-    main()
+# %%
+# The picture is saved into the folder that the script is given, ``pictures`` if none.
+folder = Path(sys.argv[1] if len(sys.argv) > 1 else "pictures")
+folder.mkdir(parents=True, exist_ok=True)
+path = folder / "barycenter.png"
+figure.savefig(path, dpi=130)
+print(f"prototypes: converged {found.converged} after {found.n_iter} iterations")
+print(f"histograms: converged {bool(mean.converged)} after {mean.n_iter} sweeps")
+print(f"{path}: left, each prototype ends in the middle of one cloud; middle, the objective falls; right, one peak.")

@@ -1,14 +1,12 @@
-"""The colors of one picture given to another: transport between 7200 and 7200 pixels, without their cost matrix.
+"""The colors of one picture given to another
+=============================================
 
-    python examples/plot_points.py
-    python examples/plot_points.py my_pictures
-
-Every pixel is a point of red, green and blue. The plan between the pixels of a day and those of an evening would fill
-200 MB; only its averages are computed. Exact marginals hand over the whole palette, however much of each color there
-is; a penalty (finite ``rho_b``) leaves out what lies far away. Needs the extra ``plots``.
+Transport between 7200 and 7200 pixels, without their cost matrix. Every pixel is a point of red, green and blue. The
+plan between the pixels of a day and those of an evening would fill 200 MB; :func:`otseg.solvers.sinkhorn_points`
+computes only its averages. Needs the extra ``plots``.
 """
 
-import argparse
+import sys
 import time
 from pathlib import Path
 
@@ -41,46 +39,50 @@ def recolor(result: PointResult, colors: torch.Tensor) -> torch.Tensor:
     return moved.reshape(HEIGHT, WIDTH, 3).clamp(0, 1)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("output", nargs="?", type=Path, default=Path("pictures"), help="folder of the picture")
-    output = parser.parse_args().output
-    generator = torch.Generator().manual_seed(0)
-    day = landscape(
-        [[0.25, 0.5, 0.85], [0.75, 0.88, 0.97]],
-        [1.0, 1.0, 0.9],
-        [[0.45, 0.6, 0.6], [0.3, 0.55, 0.3], [0.2, 0.38, 0.15]],
-        generator,
-    )
-    evening = landscape(
-        [[0.17, 0.1, 0.32], [0.98, 0.55, 0.25]],
-        [1.0, 0.9, 0.5],
-        [[0.5, 0.22, 0.33], [0.3, 0.12, 0.28], [0.1, 0.05, 0.14]],
-        generator,
-    )
-    x, y = day.reshape(1, -1, 3), evening.reshape(1, -1, 3)
-    begin = time.perf_counter()
-    exact = sinkhorn_points(x, y, epsilon=0.01, start=0.1, tol=5e-2)
-    relaxed = sinkhorn_points(x, y, epsilon=0.01, rho_b=0.05, init=exact, tol=5e-2)
-    pictures = {"exact marginals": recolor(exact, y), "penalized: rho_b = 0.05": recolor(relaxed, y)}
-    seconds = time.perf_counter() - begin
+# %%
+# A day and an evening.
+generator = torch.Generator().manual_seed(0)
+day = landscape(
+    [[0.25, 0.5, 0.85], [0.75, 0.88, 0.97]],
+    [1.0, 1.0, 0.9],
+    [[0.45, 0.6, 0.6], [0.3, 0.55, 0.3], [0.2, 0.38, 0.15]],
+    generator,
+)
+evening = landscape(
+    [[0.17, 0.1, 0.32], [0.98, 0.55, 0.25]],
+    [1.0, 0.9, 0.5],
+    [[0.5, 0.22, 0.33], [0.3, 0.12, 0.28], [0.1, 0.05, 0.14]],
+    generator,
+)
+# %%
+# Exact marginals hand over the whole palette, however much of each color there is; a penalty (finite ``rho_b``) leaves
+# out what lies far away.
+x, y = day.reshape(1, -1, 3), evening.reshape(1, -1, 3)
+begin = time.perf_counter()
+exact = sinkhorn_points(x, y, epsilon=0.01, start=0.1, tol=5e-2)
+relaxed = sinkhorn_points(x, y, epsilon=0.01, rho_b=0.05, init=exact, tol=5e-2)
+pictures = {"exact marginals": recolor(exact, y), "penalized: rho_b = 0.05": recolor(relaxed, y)}
+seconds = time.perf_counter() - begin
 
-    shown = {"day (x)": day, "evening (y)": evening, **pictures}
-    figure, axes = plt.subplots(2, 4, figsize=(15, 6), layout="constrained", height_ratios=(1, 1.5))
-    some = torch.randperm(HEIGHT * WIDTH, generator=generator)[:4000]
-    for (title, picture), (top, bottom) in zip(shown.items(), axes.T, strict=True):
-        top.imshow(picture.numpy())
-        top.set(title=title, xticks=[], yticks=[])
-        colors = picture.reshape(-1, 3)[some]
-        bottom.scatter(colors[:, 0], colors[:, 2], c=colors.numpy(), s=5)
-        bottom.set(xlabel="red", ylabel="blue", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal")
-    figure.suptitle(f"{len(x[0])} x {len(y[0])} pixels, two solutions in {seconds:.0f} s")
-    output.mkdir(parents=True, exist_ok=True)
-    path = output / "points.png"
-    figure.savefig(path, dpi=110)
-    print(f"{path}: top, the day takes the colors of the evening, once all of them and once those near its own.")
-    print("Bottom, the same pixels by their color: exact marginals cover the whole palette of the evening.")
+# %%
+# Top, the day takes the colors of the evening, once all of them and once those near its own. Bottom, the same pixels by
+# their color: exact marginals cover the whole palette of the evening.
+shown = {"day (x)": day, "evening (y)": evening, **pictures}
+figure, axes = plt.subplots(2, 4, figsize=(15, 6), layout="constrained", height_ratios=(1, 1.5))
+some = torch.randperm(HEIGHT * WIDTH, generator=generator)[:4000]
+for (title, picture), (top, bottom) in zip(shown.items(), axes.T, strict=True):
+    top.imshow(picture.numpy())
+    top.set(title=title, xticks=[], yticks=[])
+    colors = picture.reshape(-1, 3)[some]
+    bottom.scatter(colors[:, 0], colors[:, 2], c=colors.numpy(), s=5)
+    bottom.set(xlabel="red", ylabel="blue", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal")
+figure.suptitle(f"{len(x[0])} x {len(y[0])} pixels, two solutions in {seconds:.0f} s")
 
-
-if __name__ == "__main__":
-    main()
+# %%
+# The picture is saved into the folder that the script is given, ``pictures`` if none.
+folder = Path(sys.argv[1] if len(sys.argv) > 1 else "pictures")
+folder.mkdir(parents=True, exist_ok=True)
+path = folder / "points.png"
+figure.savefig(path, dpi=110)
+print(f"{path}: top, the day takes the colors of the evening, once all of them and once those near its own.")
+print("Bottom, the same pixels by their color: exact marginals cover the whole palette of the evening.")

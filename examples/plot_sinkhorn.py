@@ -1,10 +1,8 @@
-"""How firmly actions share the frames, and learning a cost through the plan.
+"""How firmly actions share the frames
+======================================
 
-    python examples/plot_sinkhorn.py [folder]
-
-Above: one noisy cost under exact, penalized and free action marginals. Below: prototypes that start at random are
-learned by gradient descent through the plan (``grad="implicit"``), so that a few labeled frames come out right.
-Needs the extra ``plots``.
+One noisy cost under exact, penalized and free action marginals; and prototypes that are learned by gradient descent
+through the plan (``grad="implicit"``), so that a few labeled frames come out right. Needs the extra ``plots``.
 """
 
 import sys
@@ -45,32 +43,33 @@ def learn(features: torch.Tensor, labels: torch.Tensor, generator: torch.Generat
     return accuracy, result.plan.detach()
 
 
-def main(folder: Path) -> Path:
-    """Solve, learn, draw, and save the picture."""
-    generator = torch.Generator().manual_seed(1)
-    features, labels, prototypes = sequence(generator)
-    cost = otseg.costs.cosine(features, prototypes)
-    figure, axes = pyplot.subplots(3, 2, figsize=(13, 8), layout="constrained")
-    plot_cost(cost, ax=axes[0, 0]).set_title("Cost: four actions of 60, 20, 90 and 30 frames")
-    panels = {"exact: every action gets a quarter": torch.inf, "penalized, rho_b = 0.1": 0.1, "free, rho_b = 0": 0.0}
-    for ax, (title, rho) in zip((axes[0, 1], axes[1, 0], axes[1, 1]), panels.items(), strict=True):
-        result = otseg.sinkhorn(cost, epsilon=EPSILON, rho_b=rho)
-        shares = ", ".join(f"{200 * share:.0f}" for share in result.marginal_b[0])
-        plot_plan(result, ax=ax, target=labels, boundaries=False)
-        ax.set_title(f"Action marginal {title}\nframes per action: {shares}", pad=12)
-    accuracy, plan = learn(features, labels, generator)
-    axes[2, 0].plot([100 * a for a in accuracy], color="black")
-    axes[2, 0].set(xlabel="step of gradient descent", ylabel="frames right (%)", ylim=(0, 101))
-    axes[2, 0].set_title("Prototypes learned through the plan from every tenth label")
-    plot_plan(plan, ax=axes[2, 1], target=labels, boundaries=False)
-    axes[2, 1].set_title("Plan of the learned prototypes", pad=12)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "sinkhorn.png"
-    figure.savefig(path, dpi=130)
-    return path
+# %%
+# A sequence of four actions that last 60, 20, 90 and 30 frames, under :func:`otseg.sinkhorn` with three values of
+# ``rho_b``. Exact action marginals give every action a quarter, and so cut long actions short; a penalty lets them be.
+# Below, gradients of the plan are good enough to learn the prototypes that make it.
+generator = torch.Generator().manual_seed(1)
+features, labels, prototypes = sequence(generator)
+cost = otseg.costs.cosine(features, prototypes)
+figure, axes = pyplot.subplots(3, 2, figsize=(13, 8), layout="constrained")
+plot_cost(cost, ax=axes[0, 0]).set_title("Cost: four actions of 60, 20, 90 and 30 frames")
+panels = {"exact: every action gets a quarter": torch.inf, "penalized, rho_b = 0.1": 0.1, "free, rho_b = 0": 0.0}
+for ax, (title, rho) in zip((axes[0, 1], axes[1, 0], axes[1, 1]), panels.items(), strict=True):
+    result = otseg.sinkhorn(cost, epsilon=EPSILON, rho_b=rho)
+    shares = ", ".join(f"{200 * share:.0f}" for share in result.marginal_b[0])
+    plot_plan(result, ax=ax, target=labels, boundaries=False)
+    ax.set_title(f"Action marginal {title}\nframes per action: {shares}", pad=12)
+accuracy, plan = learn(features, labels, generator)
+axes[2, 0].plot([100 * a for a in accuracy], color="black")
+axes[2, 0].set(xlabel="step of gradient descent", ylabel="frames right (%)", ylim=(0, 101))
+axes[2, 0].set_title("Prototypes learned through the plan from every tenth label")
+plot_plan(plan, ax=axes[2, 1], target=labels, boundaries=False)
+axes[2, 1].set_title("Plan of the learned prototypes", pad=12)
 
-
-if __name__ == "__main__":
-    saved = main(Path(sys.argv[1] if len(sys.argv) > 1 else "pictures"))
-    print(f"{saved}: exact action marginals cut long actions short; a penalty lets them be; and gradients of the plan")
-    print("are good enough to learn the prototypes that make it.")
+# %%
+# The picture is saved into the folder that the script is given, ``pictures`` if none.
+folder = Path(sys.argv[1] if len(sys.argv) > 1 else "pictures")
+folder.mkdir(parents=True, exist_ok=True)
+path = folder / "sinkhorn.png"
+figure.savefig(path, dpi=130)
+print(f"{path}: exact action marginals cut long actions short; a penalty lets them be; and gradients of the plan")
+print("are good enough to learn the prototypes that make it.")

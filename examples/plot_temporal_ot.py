@@ -1,8 +1,8 @@
-"""One sequence under every order prior: what each believes about time, and the plan that comes out.
+"""One sequence under every order prior
+=======================================
 
-    python examples/plot_temporal_ot.py [folder]
-
-Seven segments of six actions; "stir" comes twice, and "stir" and "pour" look alike. Needs the extra ``plots``.
+What each prior believes about time, and the plan that comes out: seven segments of six actions; "stir" comes twice, and
+"stir" and "pour" look alike. Needs the extra ``plots``.
 """
 
 import sys
@@ -32,32 +32,34 @@ def sequence() -> tuple[torch.Tensor, torch.Tensor]:
     return otseg.costs.cosine(features[None], prototypes), labels
 
 
-def main(folder: Path) -> Path:
-    """Solve, draw, and save the picture."""
-    cost, labels = sequence()
-    transcript = TranscriptOrder(weight=SETTINGS["epsilon"], order=torch.tensor(TRANSCRIPT), sigma=0.5)
-    results = {
-        "No prior": otseg.sinkhorn(cost, **SETTINGS),
-        "Gaussian order (TOT)": otseg.temporal_ot(cost, sigma=0.8, **SETTINGS),
-        "Inverse difference moment (OPW)": otseg.temporal_ot(cost, sigma=2.0, moment=1.5, **SETTINGS),
-        "Transcript, “stir” twice (UFSA)": otseg.solve(cost, priors=[transcript], **SETTINGS),
-        "Band around the diagonal": otseg.solve(cost, priors=[OrderBand(width=0.1)], **SETTINGS),
-    }
-    figure, axes = pyplot.subplots(3, 2, figsize=(13, 8.5), layout="constrained", sharex=True)
-    plot_cost(cost, ax=axes.flat[0], class_names=NAMES).set_title("Cost: noisy frames, “stir” and “pour” look alike")
-    for ax, (title, result) in zip(axes.flat[1:], results.items(), strict=True):
-        right = (result.labels()[0] == labels).float().mean()
-        plot_plan(result, ax=ax, class_names=NAMES, target=labels, boundaries=False)
-        ax.set_title(f"{title}: {100 * right:.0f} % of frames right", pad=12)
-    for ax in axes[:2].flat:
-        ax.set_xlabel("")
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "temporal_ot.png"
-    figure.savefig(path, dpi=130)
-    return path
+# %%
+# Five solutions of the same problem. :func:`otseg.temporal_ot` knows the order on average or roughly,
+# :class:`otseg.priors.TranscriptOrder` every place, :class:`otseg.priors.OrderBand` what cannot be.
+cost, labels = sequence()
+transcript = TranscriptOrder(weight=SETTINGS["epsilon"], order=torch.tensor(TRANSCRIPT), sigma=0.5)
+results = {
+    "No prior": otseg.sinkhorn(cost, **SETTINGS),
+    "Gaussian order (TOT)": otseg.temporal_ot(cost, sigma=0.8, **SETTINGS),
+    "Inverse difference moment (OPW)": otseg.temporal_ot(cost, sigma=2.0, moment=1.5, **SETTINGS),
+    "Transcript, “stir” twice (UFSA)": otseg.solve(cost, priors=[transcript], **SETTINGS),
+    "Band around the diagonal": otseg.solve(cost, priors=[OrderBand(width=0.1)], **SETTINGS),
+}
+# %%
+# Bright: where the mass of every frame goes. Black ticks: true boundaries.
+figure, axes = pyplot.subplots(3, 2, figsize=(13, 8.5), layout="constrained", sharex=True)
+plot_cost(cost, ax=axes.flat[0], class_names=NAMES).set_title("Cost: noisy frames, “stir” and “pour” look alike")
+for ax, (title, result) in zip(axes.flat[1:], results.items(), strict=True):
+    right = (result.labels()[0] == labels).float().mean()
+    plot_plan(result, ax=ax, class_names=NAMES, target=labels, boundaries=False)
+    ax.set_title(f"{title}: {100 * right:.0f} % of frames right", pad=12)
+for ax in axes[:2].flat:
+    ax.set_xlabel("")
 
-
-if __name__ == "__main__":
-    print(main(Path(sys.argv[1] if len(sys.argv) > 1 else "pictures")))
-    print("Bright: where the mass of every frame goes. Black ticks: true boundaries. From left to right and down,")
-    print("the priors know more: nothing, the order on average, the order roughly, every place, what cannot be.")
+# %%
+# The picture is saved into the folder that the script is given, ``pictures`` if none.
+folder = Path(sys.argv[1] if len(sys.argv) > 1 else "pictures")
+folder.mkdir(parents=True, exist_ok=True)
+path = folder / "temporal_ot.png"
+figure.savefig(path, dpi=130)
+print(f"{path}: bright, where the mass of every frame goes; black ticks, true boundaries. From left to right and down,")
+print("the priors know more: nothing, the order on average, the order roughly, every place, what cannot be.")

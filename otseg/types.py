@@ -83,7 +83,7 @@ class WindowPrior(Prior, Protocol):
     def window_term(
         self, a: Float[Tensor, "B N"], mask: Bool[Tensor, "B N"]
     ) -> tuple[Int[Tensor, " B"], Float[Tensor, " B"], Float[Tensor, " B"]]:
-        """Frames to each side ``r``, the weight ``w``, and :meth:`smoothness`.
+        """Frames to each side ``r``, the weight ``w``, and :meth:`Prior.smoothness`.
 
         The energy is ``w / 2`` times the sum of ``P_ik P_jl`` over ``0 < |i - j| <= r`` and ``k != l``.
         """

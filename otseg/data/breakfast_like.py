@@ -48,7 +48,7 @@ def breakfast_like(
     The actions of a video are a Markov chain that remembers two actions, with the observed frequencies of
     starting, following and ending. The duration of a segment is log-normal with the mean and deviation observed
     for its action, kept between the shortest and the longest observed. Features are synthetic, see
-    :func:`otseg.data.signal.draw_features`.
+    ``otseg.data.signal.draw_features``.
 
     Args:
         activity: One of the ten activities, such as ``"coffee"``.

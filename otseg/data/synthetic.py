@@ -40,7 +40,7 @@ def make_activity(
             variance between actions and half between segments; 0 makes all segments equally long.
         background: Fraction of the frames, in [0, 1), that belong to no action (label -1), spread over
             segments before, between and after the actions.
-        difficulty: From 0 (easy) to 1 (hard), see :func:`otseg.data.signal.draw_features`.
+        difficulty: From 0 (easy) to 1 (hard), see ``otseg.data.signal.draw_features``.
         noise_correlation: Correlation of the noise of neighboring frames, in [0, 1).
         video_offset: Size of the offset of each video in units of the means of the actions.
         generator: Source of randomness; torch's own if ``None``.

@@ -36,7 +36,7 @@ def gaussian_viterbi(
         \sum_n \tfrac{1}{T} \Big( \log \mathcal N(x_n \mid \mu_{k_n}, \Sigma_{k_n})
         - \tfrac{v}{2} \operatorname{tr} \Sigma_{k_n}^{-1} \Big) + \log t_{k_{n-1} k_n}
 
-    the Gaussians in closed form (:meth:`otseg.models.gaussians.Gaussians.fit`), the labels by Viterbi; so the
+    the Gaussians in closed form (``otseg.models.gaussians``), the labels by Viterbi; so the
     objective never falls, and the iteration ends when no label changes. ``"free"`` starts from k-means of the frames,
     ``"ordered"`` from equal parts; then all actions occur in every sequence, once, in the same order.
 

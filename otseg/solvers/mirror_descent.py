@@ -44,8 +44,8 @@ def mirror_descent(
 
     The step :math:`s` is set per problem: it doubles after a descent; a plan that raises the objective is rejected
     and the step shrinks, down to ``1 / L`` where the problem is ``L``-smooth relative to the entropy
-    (``L = 2 alpha + rho_b`` for ASOT) and descent is certain. So the objective, :attr:`OTResult.value`, never rises
-    (with an exact action marginal: up to the violation that the inner sweeps leave, which is penalized).
+    (``L = 2 alpha + rho_b`` for ASOT) and descent is certain. So the objective, :attr:`otseg.OTResult.value`, never
+    rises (with an exact action marginal: up to the violation that the inner sweeps leave, which is penalized).
     One iteration costs O(BNK) time plus the priors' gradients.
 
     Args:

@@ -35,7 +35,7 @@ def draw_model(
     """Draw what a model found: ribbons of ten videos, plan and cost of the first, curves of the training.
 
     Args:
-        folder: Where to write :data:`MODEL_PICTURES`.
+        folder: Where to write ``ribbons.png``, ``plan.png``, ``cost.png`` and ``curves.png``.
         model: The model.
         data: Sequences with labels, as they are stored.
         config: Settings of the training.
