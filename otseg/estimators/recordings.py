@@ -71,14 +71,19 @@ def read_recordings(X: Recorded, lengths: Iterable[int] | None = None) -> Record
     if isinstance(X, (str, PathLike)):
         _refuse_lengths(lengths, "a folder")
         return _read_folder(Path(X).absolute())
-    if isinstance(X, (list, tuple)) and len(X) > 0 and np.ndim(plain_array(X[0])) != 1:
+    if _is_list(X):
         _refuse_lengths(lengths, "a list of recordings")
         arrays = [read_frames(f"X[{i}]", x) for i, x in enumerate(X)]
-        return _given(arrays, "list", "X[{}]", common_names(X))
+        return _given(arrays, "list", "X[{}]", names_of(X))
     checks.require(not isinstance(X, (list, tuple)) or len(X) > 0, "X", "at least one recording", "none")
     rows = X if hasattr(X, "iloc") else plain_array(X)  # a data frame keeps its index
     arrays = [read_frames("X", rows)] if lengths is None else _split(rows, split_lengths(lengths, _length(rows)))
-    return _given(arrays, "long", "X", column_names("X", X))
+    return _given(arrays, "long", "X", names_of(X))
+
+
+def names_of(X: Recorded) -> tuple[str, ...] | None:
+    """Names of the features, if all recordings are data frames that have some."""
+    return common_names(X) if _is_list(X) else column_names("X", X)
 
 
 def split_lengths(lengths: Iterable[int], n: int) -> list[int]:
@@ -93,6 +98,11 @@ def split_lengths(lengths: Iterable[int], n: int) -> list[int]:
 def integer(value: Any) -> Any:
     """NumPy's integers as Python's; anything else as it is."""
     return value.item() if isinstance(value, np.integer) else value
+
+
+def _is_list(X: Recorded) -> bool:
+    """Whether this is a list of recordings, and not one of frames."""
+    return isinstance(X, (list, tuple)) and len(X) > 0 and np.ndim(X[0]) != 1
 
 
 def _refuse_lengths(lengths: Iterable[int] | None, form: str) -> None:

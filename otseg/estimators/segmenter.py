@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from otseg import checks, data, metrics
 from otseg.estimators.columns import as_tables, require_names
 from otseg.estimators.outputs import Output, choose_device, compute
-from otseg.estimators.recordings import Arrays, Recorded, Recordings, integer, read_recordings
+from otseg.estimators.recordings import Arrays, Recorded, Recordings, integer, names_of, read_recordings
 from otseg.estimators.truth import read_truth
 from otseg.models import ASOT, CLOT, DCLOT, TOT, SegmentationModel, estimate_n_actions
 from otseg.models.spread import spread
@@ -237,9 +237,7 @@ class OTSegmenter(
         Raises:
             ValueError: If ``y`` does not fit ``X``.
         """
-        check_is_fitted(self, "model_")
-        lengths = None if lengths is None else list(lengths)
-        recordings = read_recordings(X, lengths)
+        recordings = self._read(X, lengths)
         truth = read_truth(y, recordings)
         return metrics.evaluate(self._run(recordings, "labels", None), truth, self.n_actions_, ignore_labels=(-1,)).mof
 
@@ -254,13 +252,16 @@ class OTSegmenter(
         tags.transformer_tags.preserves_dtype = []  # embeddings are float32, whatever the recordings are
         return tags
 
-    def _apply(self, X: Recorded, lengths: Iterable[int] | None, output: Output, n_jobs: int | None) -> Arrays:
+    def _read(self, X: Recorded, lengths: Iterable[int] | None) -> Recordings:
         check_is_fitted(self, "model_")
-        recordings = read_recordings(X, lengths)
+        require_names(names_of(X), getattr(self, "feature_names_in_", None))
+        return read_recordings(X, lengths)
+
+    def _apply(self, X: Recorded, lengths: Iterable[int] | None, output: Output, n_jobs: int | None) -> Arrays:
+        recordings = self._read(X, lengths)
         return recordings.restore(self._run(recordings, output, n_jobs))
 
     def _run(self, recordings: Recordings, output: Output, n_jobs: int | None) -> list[npt.NDArray[Any]]:
-        require_names(recordings.columns, getattr(self, "feature_names_in_", None))
         d = self.n_features_in_
         got = f"X has {recordings.n_features} features, but OTSegmenter is expecting {d} features as input"
         checks.require(recordings.n_features == d, "X", f"of {d} features, as in `fit`", got)

@@ -1,5 +1,6 @@
 """Prediction on a Dask cluster of two processes, of which one is killed at work."""
 
+import json
 import logging
 import os
 import signal
@@ -10,10 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 
+from otseg.cli.main import main
 from otseg.data import make_activity
 from otseg.estimators import OTSegmenter
 from otseg.models import ASOT
+from otseg.train import TrainConfig, save_model
 
 pytest.importorskip("lightning")
 distributed = pytest.importorskip("distributed", reason="needs the extra dask")
@@ -74,22 +78,42 @@ def notes(folder, ending):
     return {tuple(path.stem.split()) for path in folder.glob(f"*.{ending}")}
 
 
-def test_the_cluster_finds_the_same_labels(client, trained, monkeypatch):
+def count_models():
+    """Runs in a worker: from now on it counts the models that arrive."""
+    restore = ASOT.__setstate__
+
+    def counted(self, state):
+        ASOT.arrived += 1
+        restore(self, state)
+
+    ASOT.arrived, ASOT.__setstate__ = 0, counted
+
+
+def test_the_cluster_finds_the_same_labels(client, trained):
     segmenter, folder, labels = trained
-    sent = []
-
-    def state(model):
-        sent.append(model)
-        return vars(model)
-
-    monkeypatch.setattr(ASOT, "__getstate__", state, raising=False)  # here: in the process that sends
     before = client.run(os.getpid)
+    client.run(count_models)
     with joblib.parallel_config("dask", client=client):
         assert_same(segmenter.predict(folder), labels)
-        assert len(sent) == 8  # not 24: four groups of recordings for each worker
+    arrived = client.run(lambda: ASOT.arrived)
+    assert sum(arrived.values()) == 8  # not 24: four groups of recordings for each worker
+    with joblib.parallel_config("dask", client=client):
         in_memory = segmenter.predict([np.load(path) for path in sorted(folder.glob("*.npy"))])
     assert_same(dict(zip(labels, in_memory, strict=True)), labels)
     assert client.run(os.getpid) == before
+
+
+def test_the_command_works_on_the_cluster(client, trained, tmp_path, monkeypatch):
+    segmenter, folder, _ = trained
+    save_model(segmenter.model_, tmp_path / "model.safetensors", TrainConfig())
+    monkeypatch.chdir(folder.parent)  # the workers are elsewhere
+    arguments = ["segment", str(tmp_path / "model.safetensors"), folder.name, "--json"]
+    here, there = (
+        CliRunner().invoke(main, [*arguments, *dask]) for dask in ([], ["--dask", client.scheduler_info()["address"]])
+    )
+    assert here.exit_code == there.exit_code == 0, there.output
+    assert json.loads(there.stdout) == json.loads(here.stdout)
+    assert len(json.loads(here.stdout)["sequences"]) == 24
 
 
 def test_a_worker_that_is_killed_at_work_is_survived(client, trained, tmp_path):
