@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from otseg import checks
 
@@ -24,8 +25,9 @@ def cluster(address: str | None) -> Iterator[None]:
     from joblib import parallel_config
 
     try:
-        from distributed import Client
+        import distributed
     except ModuleNotFoundError:
         checks.missing_extra("distributed", "dask")
-    with Client(address, timeout=10) as client, parallel_config("dask", client=client):
+    connect: Any = distributed.Client
+    with connect(address, timeout=10) as client, parallel_config("dask", client=client):
         yield

@@ -64,7 +64,7 @@ def require_names(names: tuple[str, ...] | None, fitted: npt.NDArray[Any] | None
         warnings.warn(message, UserWarning, stacklevel=5)
     if names is None or fitted is None or names == tuple(fitted):
         return
-    lines = ["others. The feature names should match those that were passed during fit."]
+    lines = ["The feature names should match those that were passed during fit."]
     for title, some in (
         ("Feature names unseen at fit time:", sorted(set(names) - set(fitted))),
         ("Feature names seen at fit time, yet now missing:", sorted(set(fitted) - set(names))),

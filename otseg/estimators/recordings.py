@@ -134,6 +134,9 @@ def _given(
 
 def _read_folder(folder: Path) -> Recordings:
     """The files of features in a folder and its sub-folders, by their path in it without the ending."""
+    if folder.is_file():
+        fix = "Read a single file with numpy.load or pandas.read_csv, or give its folder."
+        checks.fail_file(folder, "is no folder", fix, NotADirectoryError)
     if not folder.is_dir():
         checks.fail_file(folder, "there is no such folder", error=FileNotFoundError)
     if (folder / "groundTruth").is_dir():

@@ -37,10 +37,13 @@ def spread(
 
     Raises:
         ValueError: If ``n_jobs`` is 0.
+        TypeError: If it is no integer.
 
     Yields:
         The results in the order of the items, each group as soon as it and those before it are done.
     """
+    if n_jobs is not None:
+        checks.number("n_jobs", n_jobs, integer=True)
     checks.require(n_jobs != 0, "n_jobs", "a number of processes, or -1 for one per processor", n_jobs)
     from joblib import Parallel, delayed, effective_n_jobs
 

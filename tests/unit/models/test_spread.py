@@ -59,6 +59,8 @@ def test_an_error_is_that_of_the_function():
 def test_no_processes_are_refused():
     with pytest.raises(ValueError, match=r"`n_jobs` must be a number of processes, or -1 .*got 0"):
         list(spread(double, Tagged(), [1], n_jobs=0))
+    with pytest.raises(TypeError, match="`n_jobs` must be an integer"):
+        list(spread(double, Tagged(), [1], n_jobs="2"))
 
 
 def test_weight_counts_parameters_and_buffers():
