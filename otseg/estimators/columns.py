@@ -72,9 +72,8 @@ def require_names(names: tuple[str, ...] | None, fitted: npt.NDArray[Any] | None
         lines += [title, *(f"- {name}" for name in some[:5]), *(["- ..."] if len(some) > 5 else [])] if some else []
     if len(lines) == 1:
         lines.append("Feature names must be in the same order as they were in fit.")
-    checks.fail(
-        "X", "of the columns of `fit`", "\n".join(lines) + "\n", "Select them with X[segmenter.feature_names_in_]."
-    )
+    lines.append("Select them with X[segmenter.feature_names_in_].")
+    checks.fail("X", "of the columns of `fit`", "others", "\n".join(lines))
 
 
 def as_tables(container: str, names: Sequence[str], found: Any, given: Any) -> Any:

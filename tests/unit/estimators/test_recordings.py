@@ -41,7 +41,7 @@ def test_rows_as_lists_are_one_recording_and_the_input_is_left_alone():
         (scipy.sparse.csr_array(X), [6], TypeError, "dense"),
         (3.0, [1], ValueError, "the sum 0"),
         (["a.npy"], None, TypeError, r"`X\[0\]` must be an array; got a path"),
-        ({"a": X}, None, TypeError, r"`X` must be an array; got .*dict.*Give a list of arrays"),
+        ({"a": X}, None, TypeError, r"(?s)`X` must be an array; got .*dict.*Give a list of arrays"),
         (None, None, TypeError, "`X` must be an array"),
         ([None], None, TypeError, r"`X\[0\]` must be an array"),
         (__file__, None, NotADirectoryError, "is no folder. Read a single file"),
