@@ -52,7 +52,9 @@ def read_frames(name: str, value: Any) -> npt.NDArray[Any]:
     fix = "Read the file, or give the path of its folder."
     checks.require(not isinstance(value, (str, PathLike)), name, "an array", f"a path ({value})", fix, TypeError)
     fix = "Give a list of arrays, one array with lengths=, or a folder."
-    checks.require(array.dtype.kind != "O" or array.ndim > 0, name, "an array", checks.describe(value), fix, TypeError)
+    checks.require(
+        array.dtype.kind != "O" or array.ndim > 0, name, "an array", checks.describe(array[()]), fix, TypeError
+    )
     fix = "Reshape your data: one row per frame, with array.reshape(-1, 1) or series.to_frame() for one feature."
     checks.require(array.ndim == 2, name, "of shape (N, D)", f"shape {array.shape}", fix)
     fix = "Complex data not supported: give real and imaginary parts as features."
