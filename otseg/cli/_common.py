@@ -6,7 +6,7 @@ import json
 import math
 import sys
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from os import PathLike
@@ -130,12 +130,18 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, PathLike) else value
 
 
-def progress(items: Sequence[T], label: str) -> Iterator[T]:
-    """The items, with a bar on the standard error while they are worked on; without one if that is no terminal."""
+def progress(items: Iterable[T], label: str, length: int | None = None) -> Iterator[T]:
+    """The items, with a bar on the standard error while they are worked on; without one if that is no terminal.
+
+    Args:
+        items: What is worked on.
+        label: What is written before the bar.
+        length: Number of items; needed where they are no sequence.
+    """
     if not sys.stderr.isatty():
         yield from items
         return
-    with click.progressbar(items, label=label, file=sys.stderr) as bar:
+    with click.progressbar(items, length=length, label=label, file=sys.stderr) as bar:
         yield from bar
 
 

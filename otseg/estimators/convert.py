@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from otseg import checks
 from otseg.decode.segments import boundaries, from_segments, segments
@@ -13,7 +14,8 @@ from otseg.decode.segments import boundaries, from_segments, segments
 if TYPE_CHECKING:
     import pandas as pd
 
-#: How change points are written: ruptures ends with ``n``, aeon does not.
+#: How change points are written. ruptures ends with ``n``: its ``predict`` gives the ends of all segments (and its
+#: metrics refuse partitions that do not end alike); aeon, in ``BaseSegmenter``, gives the starts but 0.
 ChangePointConvention = Literal["ruptures", "aeon"]
 _CONVENTIONS = ("ruptures", "aeon")
 
@@ -35,7 +37,7 @@ def to_change_points(labels: Any, convention: ChangePointConvention = "ruptures"
         ([2, 4, 5], [2, 4])
     """
     checks.choice("convention", convention, _CONVENTIONS)
-    values = torch.as_tensor(labels)
+    values = _labels(labels)
     cuts: list[int] = boundaries(values).tolist()
     return [*cuts, len(values)] if convention == "ruptures" and len(values) else cuts
 
@@ -63,7 +65,7 @@ def from_change_points(
         (array([2, 2, 0, 0, 1]), array([0, 0, 1]))
     """
     checks.choice("convention", convention, _CONVENTIONS)
-    points = [int(point) for point in change_points]
+    points = [_whole("change_points", point) for point in change_points]
     if convention == "ruptures":
         last = points[-1] if points else 0
         ends = n is None or n == last
@@ -74,7 +76,7 @@ def from_change_points(
         points = [*points, n] if n else points
     lengths = np.diff([0, *points])
     checks.require(bool((lengths > 0).all()), "change_points", "strictly ascending, above 0 and below n", change_points)
-    names = list(range(len(points))) if actions is None else list(actions)
+    names = list(range(len(points))) if actions is None else [_whole("actions", action) for action in actions]
     checks.require(len(names) == len(points), "actions", f"one for each of {len(points)} segments", len(names))
     return np.repeat(np.asarray(names, dtype=np.int64), lengths)
 
@@ -106,7 +108,7 @@ def to_segment_table(
     else:
         single = len(labels) > 0 and np.ndim(labels[0]) == 0
         named = list(enumerate([labels] if single else labels))
-    rows = [(name, *segment) for name, values in named for segment in segments(torch.as_tensor(values))]
+    rows = [(name, *segment) for name, values in named for segment in segments(_labels(values))]
     table = pandas.DataFrame(rows, columns=["recording", "start", "stop", "action"])
     if frame_rate is not None:
         table["start_seconds"] = table["start"] / frame_rate
@@ -131,15 +133,30 @@ def from_segment_table(table: "pd.DataFrame", lengths: Mapping[Any, int] | None 
         found = list(table.columns)
         checks.require(column in found, "table", f"a table with the column {column!r}", f"the columns {found}")
     stops = table.groupby("recording", sort=False)["stop"].max().to_dict()
-    sizes = {name: int(stop) for name, stop in stops.items()} if lengths is None else dict(lengths)
+    sizes = {name: _whole("table", stop) for name, stop in stops.items()} if lengths is None else dict(lengths)
     for name in stops:
         checks.require(name in sizes, "lengths", "of every recording of the table", f"none for {name!r}")
     rows: dict[Any, list[tuple[int, int, int]]] = {name: [] for name in sizes}
     columns = (table["recording"], table["start"], table["stop"], table["action"])
     for name, *segment in zip(*columns, strict=True):
-        start, stop, action = (int(value) for value in segment)
+        start, stop, action = (_whole("table", value) for value in segment)
         rows[name].append((start, stop, action))
     return {name: from_segments(rows[name], n).numpy() for name, n in sizes.items()}
+
+
+def _labels(labels: Any) -> Tensor:
+    """Labels as a tensor, from anything that holds integers."""
+    array = labels.detach().cpu().numpy() if isinstance(labels, Tensor) else np.asarray(labels)
+    integers = array.dtype.kind in "iu" or array.size == 0
+    checks.require(integers, "labels", "integers", checks.describe(array), "Number the classes.", TypeError)
+    return torch.from_numpy(array.astype(np.int64))
+
+
+def _whole(name: str, value: Any) -> int:
+    """A whole number, also one that a table keeps as a float."""
+    whole = isinstance(value, (int, float, np.integer, np.floating)) and float(value).is_integer()
+    checks.require(whole, name, "of whole numbers", repr(value), error=TypeError)
+    return int(value)
 
 
 def _pandas() -> Any:

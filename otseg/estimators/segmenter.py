@@ -7,30 +7,40 @@ from typing import Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
+import sklearn
 import torch
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
-from torch import Tensor
 
 from otseg import checks, data, metrics
-from otseg.estimators.recordings import Arrays, Recorded, Recordings, integer, read_recordings
+from otseg.estimators.columns import as_tables, require_names
+from otseg.estimators.outputs import Output, choose_device, compute
+from otseg.estimators.recordings import Arrays, Recorded, Recordings, integer, names_of, read_recordings
+from otseg.estimators.truth import read_truth
 from otseg.models import ASOT, CLOT, DCLOT, TOT, SegmentationModel, estimate_n_actions
-from otseg.ops.unit import unit
+from otseg.models.spread import spread
 
 #: The models behind the names of ``method``.
 _MODELS: dict[str, type[SegmentationModel]] = {"asot": ASOT, "tot": TOT, "clot": CLOT, "dclot": DCLOT}
-#: What is computed of a recording.
-_Output = Literal["labels", "shares", "embeddings"]
 
 
-class OTSegmenter(TransformerMixin, BaseEstimator):
+class OTSegmenter(
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
+    auto_wrap_output_keys=None,  # type: ignore[call-arg]
+):
     r"""Divides recordings into actions without labels, by optimal transport.
 
     Wherever recordings are taken, ``X`` is a list of ``(N_i, D)`` arrays (NumPy, torch, pandas), one frame per row;
     one long ``(N, D)`` array, with the ``lengths`` of its recordings or as a single one; or the path of a folder with
-    one ``.npy`` file per recording. Results have the same form, in NumPy: a list, one long array, or a mapping by name
-    of the file. Features are computed with in float32.
+    one file per recording, ``.npy`` or ``.txt``, in it or in its sub-folders. Results have the same form, in NumPy: a
+    list, one long array, or a mapping by name of the file (its path in the folder, without the ending).
+
+    Frames follow each other in even steps; the index of a data frame is not used, but if it holds times they must not
+    go back. NaN and infinite values are refused. Features are computed with in float32; memory maps and files are read
+    one recording at a time. There is no ``partial_fit``: prototypes come from all recordings.
 
     Args:
         n_actions: Number of actions, or ``"auto"`` to estimate it (:func:`otseg.models.estimate_n_actions`), which is
@@ -51,6 +61,7 @@ class OTSegmenter(TransformerMixin, BaseEstimator):
         model_ (SegmentationModel): The trained model, on the CPU.
         n_actions_ (int): Number of actions.
         n_features_in_ (int): Number of features.
+        feature_names_in_ (array of str): Their names, where all recordings are data frames with names for columns.
         loss_curve_ (list of float): Training loss of every epoch.
 
     Note:
@@ -109,7 +120,7 @@ class OTSegmenter(TransformerMixin, BaseEstimator):
                 than actions (``"tot"``: in any recording).
             ImportError: If the extra is not installed.
         """
-        device = self._device()
+        device = choose_device(self.device)
         checks.choice("method", self.method, tuple(_MODELS))
         recordings = read_recordings(X, lengths)
         from otseg.models.config import from_mapping
@@ -126,6 +137,8 @@ class OTSegmenter(TransformerMixin, BaseEstimator):
             standardize=False,  # done by _prepared, as in predict
         )
         dataset = self._prepared(recordings)
+        if recordings.in_memory:
+            dataset = dataset.load()  # converted and standardized once, not in every epoch
         n_actions: int = self._count(dataset, recordings, seed)
         model_class = _MODELS[self.method]
         options = dict(self.model_options or {})
@@ -146,6 +159,10 @@ class OTSegmenter(TransformerMixin, BaseEstimator):
         self.model_ = model.cpu().eval()
         self.n_actions_ = n_actions
         self.n_features_in_ = recordings.n_features
+        if recordings.columns is not None:
+            self.feature_names_in_ = np.array(recordings.columns, dtype=object)
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
         self.loss_curve_ = [losses[epoch] for epoch in sorted(losses)]
         return self
 
@@ -156,8 +173,9 @@ class OTSegmenter(TransformerMixin, BaseEstimator):
             X: Recordings, with as many features as those of :meth:`fit`.
             lengths: Length of every recording where ``X`` is one long array.
             n_jobs: Recordings that are segmented at once, by processes of joblib, each with its share of the threads;
-                -1 is one for each processor. ``None`` is one, or what :class:`joblib.parallel_config` says. Labels are
-                the same. It pays for many long recordings on a CPU: a process takes seconds to start.
+                -1 is one for each processor. ``None`` is one, or what :class:`joblib.parallel_config` says, such as
+                the workers of a Dask or Ray cluster. Labels are the same. It pays for many long recordings on a CPU:
+                a process takes seconds to start. On a cluster, files must have the same paths everywhere.
 
         Returns:
             Actions ``0 .. n_actions_ - 1``, int64, in the form of ``X``.
@@ -181,21 +199,36 @@ class OTSegmenter(TransformerMixin, BaseEstimator):
         """
         return self._apply(X, lengths, "shares", n_jobs)
 
-    def transform(self, X: Recorded, lengths: Iterable[int] | None = None, *, n_jobs: int | None = None) -> Arrays:
-        """The embedding of every frame: the encoder's output, of unit length. Arguments as in :meth:`predict`."""
-        return self._apply(X, lengths, "embeddings", n_jobs)
+    def transform(self, X: Recorded, lengths: Iterable[int] | None = None, *, n_jobs: int | None = None) -> Any:
+        """The embedding of every frame: the encoder's output, of unit length.
 
-    def fit_transform(self, X: Recorded, y: object = None, lengths: Iterable[int] | None = None) -> Arrays:
+        Arguments as in :meth:`predict`. After ``set_output(transform="pandas")`` each array is a data frame, with the
+        index of the recording if that is one.
+        """
+        found = self._apply(X, lengths, "embeddings", n_jobs)
+        configured = getattr(self, "_sklearn_output_config", {})
+        container = configured.get("transform", sklearn.get_config()["transform_output"])
+        return as_tables(container, self.get_feature_names_out(), found, X)
+
+    def fit_transform(self, X: Recorded, y: object = None, lengths: Iterable[int] | None = None) -> Any:
         """Train on recordings, and embed them: :meth:`fit`, then :meth:`transform`."""
         lengths = None if lengths is None else list(lengths)
         return self.fit(X, y, lengths).transform(X, lengths)
+
+    def set_output(self, *, transform: Literal["default", "pandas"] | None = None) -> "OTSegmenter":
+        """What :meth:`transform` returns: arrays (``"default"``) or data frames (``"pandas"``); ``None``: as before."""
+        if transform is not None:
+            checks.choice("transform", transform, ("default", "pandas"))
+            self._sklearn_output_config = {"transform": transform}  # by this name scikit-learn's clone keeps it
+        return self
 
     def score(self, X: Recorded, y: Any, lengths: Iterable[int] | None = None) -> float:
         """Share of frames with the right action (MoF), after one matching of actions and classes for all recordings.
 
         Args:
             X: Recordings.
-            y: True class of every frame, in the form of ``X``; -1 where it is unknown, which is not scored.
+            y: True class of every frame, in the form of ``X``: integers, -1 where it is unknown, or names, ``None`` or
+                NaN where it is. Frames of unknown class are not scored.
             lengths: Length of every recording where ``X`` is one long array.
 
         Returns:
@@ -204,52 +237,46 @@ class OTSegmenter(TransformerMixin, BaseEstimator):
         Raises:
             ValueError: If ``y`` does not fit ``X``.
         """
-        check_is_fitted(self, "model_")
-        lengths = None if lengths is None else list(lengths)
-        recordings = read_recordings(X, lengths)
-        if recordings.form == "long":
-            target = np.asarray(y)
-            n = sum(recordings.n_frames)
-            checks.require(target.shape == (n,), "y", f"of shape (N,) = ({n},), as `X`", f"shape {target.shape}")
-            truth = np.split(target, np.cumsum(recordings.n_frames)[:-1])
-        elif isinstance(y, Mapping):
-            missing = [name for name in recordings.dataset.names if name not in y]
-            checks.require(not missing, "y", "labels of every recording", f"none for {missing[:3]}")
-            truth = [np.asarray(y[name]) for name in recordings.dataset.names]
-        else:
-            truth = [np.asarray(target) for target in y]
-        labels = self._run(recordings, "labels", None)
-        return metrics.evaluate(labels, truth, self.n_actions_, ignore_labels=(-1,)).mof
+        recordings = self._read(X, lengths)
+        truth = read_truth(y, recordings)
+        return metrics.evaluate(self._run(recordings, "labels", None), truth, self.n_actions_, ignore_labels=(-1,)).mof
+
+    @property
+    def _n_features_out(self) -> int:
+        """Number of features of an embedding, for ClassNamePrefixFeaturesOutMixin."""
+        config: Any = self.model_.config
+        return int(config.layers[-1])
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = []  # embeddings are float32, whatever the recordings are
         return tags
 
-    def _apply(self, X: Recorded, lengths: Iterable[int] | None, output: _Output, n_jobs: int | None) -> Arrays:
+    def _read(self, X: Recorded, lengths: Iterable[int] | None) -> Recordings:
         check_is_fitted(self, "model_")
-        recordings = read_recordings(X, lengths)
+        require_names(names_of(X), getattr(self, "feature_names_in_", None))
+        return read_recordings(X, lengths)
+
+    def _apply(self, X: Recorded, lengths: Iterable[int] | None, output: Output, n_jobs: int | None) -> Arrays:
+        recordings = self._read(X, lengths)
         return recordings.restore(self._run(recordings, output, n_jobs))
 
-    def _run(self, recordings: Recordings, output: _Output, n_jobs: int | None) -> list[npt.NDArray[Any]]:
-        from joblib import Parallel, delayed
-
+    def _run(self, recordings: Recordings, output: Output, n_jobs: int | None) -> list[npt.NDArray[Any]]:
         d = self.n_features_in_
         got = f"X has {recordings.n_features} features, but OTSegmenter is expecting {d} features as input"
         checks.require(recordings.n_features == d, "X", f"of {d} features, as in `fit`", got)
         self._require_frames(recordings, self.n_actions_)
-        dataset, device = self._prepared(recordings, load=False), self._device()
+        dataset, device = self._prepared(recordings), choose_device(self.device)
         model = self.model_ if device == "cpu" else copy.deepcopy(self.model_).to(device)
-        one = delayed(partial(_segment, model, output, device))
-        results = Parallel(n_jobs=n_jobs)(one(dataset.select([i])) for i in range(len(dataset)))
-        return list(results)
+        items = [dataset.select([i]) for i in range(len(dataset))]
+        one = partial(compute, output, device)
+        return list(spread(one, model, items, item_bytes=recordings.item_bytes, n_jobs=n_jobs))
 
-    def _prepared(self, recordings: Recordings, load: bool = True) -> data.SequenceDataset:
-        """As the model sees them; recordings in memory are standardized once."""
+    def _prepared(self, recordings: Recordings) -> data.SequenceDataset:
+        """As the model sees them."""
         if not self.standardize:
             return recordings.dataset
-        dataset = recordings.dataset.standardize(scale=recordings.n_features**-0.5)
-        return dataset.load() if load and recordings.form != "folder" else dataset
+        return recordings.dataset.standardize(scale=recordings.n_features**-0.5)
 
     def _count(self, dataset: data.SequenceDataset, recordings: Recordings, seed: int) -> int:
         """The number of actions, estimated if so wanted."""
@@ -271,27 +298,3 @@ class OTSegmenter(TransformerMixin, BaseEstimator):
         for name, n in zip(recordings.dataset.names, recordings.n_frames, strict=True):
             fix = "Leave short recordings out, or ask for fewer actions."
             checks.require(n >= least, f"X[{name}]", f"of at least {least} frames, one for each action", n, fix)
-
-    def _device(self) -> str:
-        checks.choice("device", self.device, ("auto", "cpu", "cuda"))
-        if self.device == "auto":
-            return "cuda" if torch.cuda.is_available() else "cpu"
-        found = self.device == "cpu" or torch.cuda.is_available()
-        checks.require(found, "device", "'auto' or 'cpu' where CUDA is not available", repr(self.device))
-        return self.device
-
-
-@torch.no_grad()
-def _segment(
-    model: SegmentationModel, output: _Output, device: str, recording: data.SequenceDataset
-) -> npt.NDArray[Any]:
-    """One recording, by itself."""
-    features: Tensor = recording[0].features.to(device).unsqueeze(0)
-    if output == "embeddings":
-        encoder: Any = model.clot.encoder if isinstance(model, DCLOT) else model.encoder
-        found = unit(encoder(features))
-    else:
-        result = model.segment(features)
-        found = result.labels() if output == "labels" else result.plan / result.marginal_a.unsqueeze(2)
-    array: npt.NDArray[Any] = found[0].cpu().numpy()
-    return array

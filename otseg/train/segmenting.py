@@ -3,6 +3,8 @@
 import csv
 import io
 from collections.abc import Iterable, Iterator
+from collections.abc import Sequence as Seq
+from functools import partial
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -14,6 +16,7 @@ from otseg.data.files import FEATURE_SUFFIXES, features_shape, read_features
 from otseg.data.folder import is_transposed
 from otseg.decode import segments
 from otseg.models import SegmentationModel
+from otseg.models.spread import spread
 from otseg.train.config import TrainConfig
 from otseg.train.evaluation import segment_dataset
 from otseg.train.files import write_text
@@ -55,13 +58,18 @@ def feature_files(paths: Iterable[str | Path]) -> list[Path]:
     return found
 
 
-def segment_files(model: SegmentationModel, config: TrainConfig, files: Iterable[Path]) -> Iterator[tuple[str, Tensor]]:
-    """The action of every frame of every file, one file at a time.
+def segment_files(
+    model: SegmentationModel, config: TrainConfig, files: Seq[Path], *, n_jobs: int | None = None
+) -> Iterator[tuple[str, Tensor]]:
+    """The action of every frame of every file, in the order of the files, each as soon as it is known.
 
     Args:
         model: The model.
         config: Settings of its training, which say how features are standardized.
         files: Files of features, see :func:`feature_files`.
+        n_jobs: Files that are segmented at once, by processes of joblib; -1 is one for each processor. ``None`` is
+            one, or what :class:`joblib.parallel_config` says: machines of a cluster must see the files under the
+            same absolute paths.
 
     Yields:
         Name of the sequence, and its labels.
@@ -69,11 +77,17 @@ def segment_files(model: SegmentationModel, config: TrainConfig, files: Iterable
     Raises:
         ValueError: If a file does not have the model's number of features.
     """
+    return spread(partial(_segment_files, config), model, [path.absolute() for path in files], n_jobs=n_jobs)
+
+
+def _segment_files(config: TrainConfig, model: SegmentationModel, files: Seq[Path]) -> list[tuple[str, Tensor]]:
     n_features = getattr(model.config, "n_features", None)
+    found = []
     for path in files:
         transposed = is_transposed(path, features_shape(path), n_features)
         sequence = Sequence(read_features(path, transposed=transposed), name=path.stem)
-        yield path.stem, segment_dataset(model, SequenceDataset([sequence]), config=config)[0]
+        found.append((path.stem, segment_dataset(model, SequenceDataset([sequence]), config=config)[0]))
+    return found
 
 
 def write_labels(path: Path, labels: Tensor, form: LabelFormat) -> None:

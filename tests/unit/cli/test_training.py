@@ -1,15 +1,18 @@
 import csv
 import io
 import json
+import sys
+import threading
 
 import click
+import joblib
 import numpy as np
 import pytest
 import torch
 
 from otseg.cli._training import Seeds
 from otseg.data import make_activity, save_folder
-from otseg.train import load_model
+from otseg.train import load_model, segmenting
 
 TINY = ("--set", "train.epochs=1", "--set", "model.layers=[8, 4]", "--no-progress", "--accelerator", "cpu")
 
@@ -103,6 +106,38 @@ def test_segment_writes_what_the_model_says(otseg_command, folder, trained, tmp_
     assert config.standardize  # so that raw features were segmented as in training
     again = otseg_command("segment", model, features, "--output", tmp_path / "segments", exit_code=2)
     assert "the folder is not empty" in again.stderr
+
+
+def test_segment_spreads_files_through_joblib(otseg_command, folder, trained, monkeypatch):
+    arguments = ("segment", trained / "all" / "seed_0", folder / "features", "--json")
+    document = otseg_command(*arguments).document
+    threads = set()
+    segment_dataset = segmenting.segment_dataset
+
+    def noted(*args, **options):
+        threads.add(threading.get_ident())
+        return segment_dataset(*args, **options)
+
+    monkeypatch.setattr(segmenting, "segment_dataset", noted)
+    with joblib.parallel_config("threading"):
+        assert otseg_command(*arguments, "--jobs", "2").document == document
+    assert threads
+    assert threading.get_ident() not in threads
+    refused = otseg_command(*arguments, "--jobs", "0", exit_code=2)
+    assert refused.stderr.startswith(
+        "error: `n_jobs` must be a number of processes, or -1 for one per processor; got 0"
+    )
+
+
+def test_segment_explains_a_cluster_that_is_not_there(otseg_command, folder, trained, monkeypatch):
+    arguments = ("segment", trained / "all" / "seed_0", folder / "features", "--dask")
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    missing = otseg_command(*arguments, "tcp://127.0.0.1:8786", exit_code=2)
+    assert "error: `distributed` is needed here" in missing.stderr
+    assert "pip install 'otseg[dask]'" in missing.stderr
+    monkeypatch.undo()
+    pytest.importorskip("distributed")
+    assert "error: missing port number in address 'here'" in otseg_command(*arguments, "here", exit_code=2).stderr
 
 
 def test_segment_refuses_other_features(otseg_command, trained, tmp_path):

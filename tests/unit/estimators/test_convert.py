@@ -2,6 +2,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,6 +46,46 @@ def test_wrong_change_points_are_refused(arguments, options, message):
         from_change_points(*arguments, **options)
 
 
+def test_ruptures_own_partitions():
+    ruptures = pytest.importorskip("ruptures")
+    from ruptures.metrics import hausdorff
+
+    signal, truth = ruptures.pw_constant(200, 2, 3, noise_std=0.1, seed=1)
+    labels = from_change_points(truth, 200)
+    assert to_change_points(labels) == truth
+    assert all(len(np.unique(labels[start:stop])) == 1 for start, stop in zip([0, *truth], truth, strict=False))
+    for found in (
+        ruptures.Binseg("l2").fit(signal).predict(n_bkps=3),
+        ruptures.Window(width=20, model="l2").fit(signal).predict(n_bkps=3),  # these are integers of NumPy
+    ):
+        again = to_change_points(from_change_points(found, 200))
+        assert again == found
+        assert hausdorff(again, found) == 0  # refuses partitions that do not end alike
+
+
+def test_aeon_in_its_own_examples():
+    # aeon.segmentation.base.BaseSegmenter (1.6): the docstrings of to_clusters and of the class; in BinSegmenter, a
+    # signal that changes at frames 100 and 160 gives [100, 160]
+    assert from_change_points([2, 8], 10, convention="aeon").tolist() == [0, 0, 1, 1, 1, 1, 1, 1, 2, 2]
+    assert to_change_points([0, 0, 0, 0, 1, 1, 1, 1, 2, 2], "aeon") == [4, 8]
+    assert to_change_points([0] * 9 + [1], "aeon") == [9]  # "the last point forms a single segment"
+    assert to_change_points([0] * 5, "aeon") == []
+
+
+@pytest.mark.parametrize("labels", [torch.tensor([1, 1, 0]), np.array([1, 1, 0], dtype=np.uint16), (1, 1, 0)])
+def test_labels_of_any_kind(labels):
+    assert to_change_points(labels) == [2, 3]
+
+
+def test_numbers_that_are_not_whole_are_refused():
+    with pytest.raises(TypeError, match="`labels` must be integers"):
+        to_change_points([0.0, 1.5])
+    with pytest.raises(TypeError, match=r"`change_points` must be of whole numbers; got 2\.5"):
+        from_change_points([2.5, 4])
+    with pytest.raises(TypeError, match="`actions` must be of whole numbers; got 'walk'"):
+        from_change_points([2, 4], actions=["walk", "run"])
+
+
 def test_aeon_needs_the_number_of_frames():
     with pytest.raises(TypeError, match="do not tell the number of frames"):
         from_change_points([2], convention="aeon")
@@ -78,6 +119,17 @@ def test_wrong_tables_are_refused():
         from_segment_table(pandas.DataFrame(row).drop(columns="stop"))
     with pytest.raises(ValueError, match="none for 'a'"):
         from_segment_table(pandas.DataFrame(row), {"b": 3})
+
+
+def test_tables_may_keep_whole_numbers_as_floats_but_no_others():
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame({"recording": ["a"], "start": [1.0], "stop": [3.0], "action": [2.0]})
+    assert from_segment_table(table)["a"].tolist() == [-1, 2, 2]
+    for column, value in (("action", "walk"), ("stop", 2.5), ("start", float("nan"))):
+        wrong = table.astype({column: object})
+        wrong.loc[0, column] = value
+        with pytest.raises(TypeError, match="`table` must be of whole numbers"):
+            from_segment_table(wrong)
 
 
 def test_missing_pandas_names_its_extra(monkeypatch):

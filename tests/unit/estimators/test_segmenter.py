@@ -6,14 +6,19 @@ import joblib
 import numpy as np
 import pytest
 import torch
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from otseg.data import make_activity
+from otseg.data import SequenceDataset, make_activity
 from otseg.estimators import OTSegmenter
 from otseg.models import estimate_n_actions
 
 pytest.importorskip("lightning")
+WITHOUT_CUDA = pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
 METHODS = ("asot", "tot", "clot", "dclot")
 
 
@@ -96,7 +101,79 @@ def test_data_frames(log, fitted):
     pandas = pytest.importorskip("pandas")
     assert same(fitted.predict([pandas.DataFrame(x) for x in log[0]]), fitted.predict(log[0]))
     with pytest.raises(ValueError, match="Leave out columns of text"):
-        fitted.predict(pandas.DataFrame({"a": ["walk"], "b": [1.0]}))
+        segmenter().fit(pandas.DataFrame({"a": ["walk"], "b": [1.0]}))
+
+
+def test_names_of_columns(log, fitted):
+    pandas = pytest.importorskip("pandas")
+    columns = ["ax", "ay", "az", "gx", "gy"]
+    frames = [pandas.DataFrame(x, columns=columns) for x in log[0]]
+    model = segmenter().fit(frames)
+    assert model.feature_names_in_.tolist() == columns
+    assert model.feature_names_in_.dtype == object
+    assert same(model.predict(frames), segmenter().fit_predict(log[0]))
+    for method in (model.predict, model.predict_proba, model.transform):
+        with pytest.raises(ValueError, match="must be in the same order"):
+            method([frame[columns[::-1]] for frame in frames])
+    wrong = [frame.rename(columns={"gy": "hr"}) for frame in frames]
+    wrong[0].iloc[0, 0] = np.nan
+    with pytest.raises(ValueError, match="unseen at fit time:\n- hr"):  # not about NaN
+        model.score(wrong, log[1])
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        model.predict(log[0])
+    with pytest.warns(UserWarning, match="fitted without feature names"):
+        fitted.predict(frames)
+    assert not hasattr(model.fit(log[0]), "feature_names_in_")
+
+
+def test_embeddings_as_data_frames(log, fitted, tmp_path):
+    pandas = pytest.importorskip("pandas")
+    X = log[0]
+    frames = [pandas.DataFrame(x, index=pandas.date_range("2024", periods=len(x), freq="s")) for x in X]
+    arrays = fitted.transform(X)
+    model = clone(clone(fitted).set_output(transform="pandas").set_output())  # clone keeps it, and so does no argument
+    model.__dict__ |= {name: value for name, value in vars(fitted).items() if name.endswith("_")}
+    names = [f"otsegmenter{i}" for i in range(40)]
+    assert model.get_feature_names_out().tolist() == names
+    found = model.transform(frames)
+    for frame, table, array in zip(frames, found, arrays, strict=True):
+        pandas.testing.assert_frame_equal(table, pandas.DataFrame(array, columns=names, index=frame.index))
+    long = model.transform(pandas.concat(frames), [len(x) for x in X])
+    pandas.testing.assert_frame_equal(long, pandas.concat(found))
+    np.save(tmp_path / "a.npy", X[0])
+    np.testing.assert_array_equal(model.transform(tmp_path)["a"], arrays[0])
+    assert isinstance(model.predict(frames)[0], np.ndarray)
+    assert isinstance(model.set_output(transform="default").transform(frames)[0], np.ndarray)
+    with config_context(transform_output="pandas"):
+        assert isinstance(fitted.transform(X)[0], pandas.DataFrame)
+        assert isinstance(model.transform(X)[0], np.ndarray)
+    with pytest.raises(ValueError, match="`transform` must be one of"):
+        model.set_output(transform="xarray")
+
+
+def test_names_of_classes(log, fitted):
+    X, y = log
+    names = np.array(["walk", "run", "sit"])
+    score = fitted.score(X, y)
+    assert fitted.score(X, [names[x] for x in y]) == score
+    labels = fitted.predict(X)
+    wrong = [np.where(np.arange(len(x)) < 6, names[(x + 1) % 3], names[x]) for x in labels]
+    unknown = [np.where(np.arange(len(x)) < 6, None, names[x]) for x in labels]
+    assert fitted.score(X, wrong) < fitted.score(X, unknown) == 1
+
+
+def test_memory_maps_are_read_one_recording_at_a_time(log, fitted, tmp_path, monkeypatch):
+    X = log[0]
+    np.save(tmp_path / "long.npy", np.concatenate(X))
+    mapped, lengths = np.load(tmp_path / "long.npy", mmap_mode="r"), [len(x) for x in X]
+    np.testing.assert_array_equal(fitted.predict(mapped, lengths), np.concatenate(fitted.predict(X)))
+    loads = []
+    load = SequenceDataset.load
+    monkeypatch.setattr(SequenceDataset, "load", lambda self: loads.append(self) or load(self))
+    found = segmenter().fit_predict(mapped, lengths=lengths)
+    assert not loads
+    np.testing.assert_array_equal(found, np.concatenate(segmenter().fit_predict(X)))
+    assert len(loads) == 1
 
 
 def test_scale_and_offset_do_not_count_when_standardized(log, fitted):
@@ -136,6 +213,22 @@ def test_processes_and_threads_change_nothing(log, fitted):
         assert same(fitted.predict(log[0]), labels)
 
 
+def test_whole_recordings_are_chosen_among(log):
+    search = GridSearchCV(segmenter(), {"n_actions": [2, 3]}, cv=3).fit(*log)  # folds of recordings
+    assert search.best_params_ in ({"n_actions": 2}, {"n_actions": 3})
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert search.predict(log[0])[0].shape == (len(log[0][0]),)
+
+
+def test_behind_a_transformer_of_frames(log):
+    X, lengths = log[0], [len(x) for x in log[0]]
+    long = np.concatenate(X)
+    pipeline = make_pipeline(StandardScaler(), segmenter(standardize=False))
+    labels = pipeline.fit(long, otsegmenter__lengths=lengths).predict(long, lengths=lengths)
+    scaled = StandardScaler().fit_transform(long)
+    np.testing.assert_array_equal(labels, segmenter(standardize=False).fit_predict(scaled, lengths=lengths))
+
+
 def test_number_of_actions_is_estimated_from_what_the_model_sees():
     generator = torch.Generator().manual_seed(0)
     data = make_activity(8, 4, 8, difficulty=0.0, n_frames=(60, 90), generator=generator)
@@ -157,6 +250,7 @@ def test_model_options_reach_the_model(log):
     [
         ({"method": "som"}, "`method` must be one of 'asot'"),
         ({"device": "tpu"}, "`device` must be one of"),
+        pytest.param({"device": "cuda"}, "'auto' or 'cpu' where CUDA", marks=WITHOUT_CUDA),
         ({"epochs": 0}, "`epochs` must be an integer >= 1"),
         ({"n_actions": 0}, "`n_actions` must be an integer >= 1"),
         ({"n_actions": 999}, r"`n_actions` must be an integer .*Every action takes a frame"),
@@ -180,7 +274,7 @@ def test_labels_of_another_length_are_refused(log, fitted):
     X, y = log
     with pytest.raises(ValueError, match="`y` must be of shape"):
         fitted.score(X[0], y[0][1:])
-    with pytest.raises(ValueError, match="labels"):
+    with pytest.raises(ValueError, match="`y` must be labels of 3 recordings; got 2"):
         fitted.score(X, y[1:])
 
 
