@@ -1,4 +1,4 @@
-"""Every picture of the gallery is drawn and saved by its script; the examples beside other libraries run to their end."""
+"""Every picture of the gallery is drawn and saved by its script; examples beside other libraries run to their end."""
 
 import importlib.util
 import subprocess
