@@ -111,7 +111,8 @@ class Run:
         begin = time.perf_counter()
         best = best_start(start, self.config.seed, self.restarts)
         seconds = time.perf_counter() - begin
-        strategy, record = best.trainer.strategy, None
+        strategy = best.trainer.strategy
+        record: Mapping[str, Any] = {}
         if best.trainer.is_global_zero:
             model = best.model.to(strategy.root_device)
             record = {
