@@ -31,8 +31,8 @@ from otseg.train import (
     run_experiment,
     segment_dataset,
 )
-from otseg.train.experiment import run_folder
 from otseg.train.loggers import read_history
+from otseg.train.run import run_folder
 
 RUNS = Path("runs") / "clot_breakfast"
 METHODS = ("asot", "clot")

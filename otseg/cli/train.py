@@ -28,6 +28,7 @@ from otseg.models import METHODS
     type=NumberOfActions(),
     help="Actions to look for; auto: estimated from the features; those of the labels if left out.",
 )
+@click.option("--restarts", type=click.IntRange(1), default=1, help="Starts; that of the lowest training loss is kept.")
 @click.option("--output", type=click.Path(file_okay=False, path_type=Path), help="Default: runs/<model>-<data>.")
 @training_options
 @folder_options
@@ -36,6 +37,7 @@ def train(
     method: str,
     config: Path | None,
     n_actions: int | str | None,
+    restarts: int,
     output: Path | None,
     seeds: tuple[int, ...],
     overrides: tuple[str, ...],
@@ -57,6 +59,8 @@ def train(
     data = load_folder(folder, **folder_arguments(dataset, **options))
     output = output or Path("runs") / f"{method}-{dataset or folder.resolve().name}"
     activities = None if activity is None else activity.split(",")
-    results = run_experiment(settings, data, folder=output, seeds=seeds, activities=activities, **trainer)
+    results = run_experiment(
+        settings, data, folder=output, seeds=seeds, restarts=restarts, activities=activities, **trainer
+    )
     only_first_process()
     return Outcome({"folder": output, **results.as_dict()}, f"{results.markdown()}\nWritten to {output}")

@@ -31,6 +31,7 @@ _EXPECTED = (
     r".*does not have many workers",  # loading a few hundred frames takes less than starting a worker
     r".*Checkpoint directory .* exists and is not empty",  # a run that is resumed
     r".*LeafSpec.* is deprecated",  # Lightning's own use of torch
+    r".*recommended to use `self.log\(.*sync_dist=True",  # what the module logs is of all processes already
 )
 
 

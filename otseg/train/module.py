@@ -102,11 +102,13 @@ class SegmentationModule(LightningModule):
         saved = checkpoint["otseg"]
         for part, settings in self._settings().items():
             for name, value in settings.items():
-                same = name == "epochs" or saved[part].get(name) == value
+                found = saved.get(part, settings).get(name)
                 fix = "A run is resumed with its own settings; only `epochs` may change."
-                checks.require(same, name, f"{saved[part].get(name)!r}, as in the checkpoint", repr(value), fix)
+                same = name == "epochs" or found == value
+                checks.require(same, name, f"{found!r}, as in the checkpoint", repr(value), fix)
         self.history = saved["history"]
         self.first_epoch = len(self.history["train/loss"])
 
     def _settings(self) -> dict[str, dict[str, Any]]:
-        return {"model": asdict(self.model.config), "train": asdict(self.config)}
+        processes = {"processes": self.trainer.world_size}  # which share a batch
+        return {"model": asdict(self.model.config), "train": asdict(self.config), "trainer": processes}

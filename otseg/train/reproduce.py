@@ -13,9 +13,10 @@ from otseg.metrics.evaluate import TITLES
 from otseg.models import activities_of
 from otseg.models.config import field_names, from_mapping
 from otseg.train.config import TrainConfig
-from otseg.train.experiment import new_model, run_experiment
+from otseg.train.experiment import run_experiment
 from otseg.train.published import published_results
 from otseg.train.results import SCOPES, Results, markdown_table
+from otseg.train.run import new_model
 from otseg.train.settings import Settings, make_settings
 from otseg.types import Batch
 

@@ -1,9 +1,10 @@
 """Train from several starts and keep the best by its training loss, as k-means does."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 
@@ -12,7 +13,11 @@ from otseg.data import SequenceDataset
 from otseg.models import SegmentationModel
 from otseg.train.config import TrainConfig
 from otseg.train.fit import fit
-from otseg.train.module import SegmentationModule
+
+try:
+    from lightning import Trainer
+except ModuleNotFoundError:
+    checks.missing_extra("lightning", "train")
 
 #: Seeds of successive starts are this far apart, so that runs with neighboring seeds share none.
 STRIDE = 1009
@@ -23,23 +28,33 @@ class Restarts:
     """What training from several starts found.
 
     Attributes:
-        model: The model with the lowest loss.
+        trainer: Lightning's trainer of the start with the lowest loss; ``trainer.lightning_module.history`` has its
+            curves.
         seed: The seed that it was built and trained with: ``fit`` alone with that seed gives the same model.
         losses: The training loss in the last epoch of every start, by its seed.
     """
 
-    model: SegmentationModel
+    trainer: Trainer
     seed: int
     losses: dict[int, float]
+
+    @property
+    def model(self) -> SegmentationModel:
+        """The model with the lowest loss."""
+        module: Any = self.trainer.lightning_module
+        model: SegmentationModel = module.model
+        return model
 
 
 def fit_restarts(
     build: Callable[[], SegmentationModel],
     train: SequenceDataset,
+    val: SequenceDataset | None = None,
     *,
     n_restarts: int = 3,
     config: TrainConfig = TrainConfig(),  # noqa: B008
     folder: str | Path | None = None,
+    resume: bool = False,
     **trainer: Any,
 ) -> Restarts:
     """Train a model from several random starts, and keep the one whose training loss is lowest in the last epoch.
@@ -51,10 +66,12 @@ def fit_restarts(
     Args:
         build: Makes a new model; torch's global generator is seeded before every call.
         train: Training sequences; labels are not used.
+        val: Sequences to score after each epoch, for the curves alone.
         n_restarts: Number of starts, at least 1; each costs a whole training.
         config: Settings of the training; its ``seed`` is that of the first start.
         folder: The starts write into folders ``seed_<n>`` in it, see :func:`otseg.train.fit`; nothing is written if
             ``None``.
+        resume: Whether starts that are in ``folder`` already go on from their last checkpoint.
         **trainer: Options of :class:`lightning.Trainer`.
 
     Returns:
@@ -71,19 +88,32 @@ def fit_restarts(
         >>> list(found.losses), found.losses[found.seed] == min(found.losses.values())
         ([0, 1009], True)
     """
-    checks.number("n_restarts", n_restarts, 1, integer=True)
-    best: SegmentationModel | None = None
-    losses: dict[int, float] = {}
-    for start in range(n_restarts):
-        seed = (config.seed + start * STRIDE) % 2**31
+
+    def start(seed: int) -> Trainer:
         torch.manual_seed(seed)
-        model = build()
-        where = None if folder is None else Path(folder) / f"seed_{seed}"
-        done = fit(model, train, config=replace(config, seed=seed), folder=where, **trainer)
-        history = cast(SegmentationModule, done.lightning_module).history
-        loss = history["train/loss"][config.epochs]
-        if best is None or loss < min(losses.values()):
-            best = model
-        losses[seed] = loss
+        model, where = build(), None if folder is None else Path(folder) / f"seed_{seed}"
+        return fit(model, train, val, config=replace(config, seed=seed), folder=where, resume=resume, **trainer)
+
+    return best_start(start, config.seed, n_restarts)
+
+
+def best_start(start: Callable[[int], Trainer], seed: int, n_restarts: int) -> Restarts:
+    """Train from several starts, one after the other; of two the one with the lower loss is kept, NaN losing to all.
+
+    Args:
+        start: Trains a new model with a seed to the end, and returns the trainer of :func:`otseg.train.fit`.
+        seed: Seed of the first start.
+        n_restarts: Number of starts, at least 1.
+    """
+    checks.number("n_restarts", n_restarts, 1, integer=True)
+    best: Restarts | None = None
+    losses: dict[int, float] = {}
+    for i in range(n_restarts):
+        own = (seed + i * STRIDE) % 2**31
+        trainer = start(own)
+        module: Any = trainer.lightning_module
+        loss = losses[own] = module.history["train/loss"][module.config.epochs]
+        if best is None or loss < losses[best.seed] or math.isnan(losses[best.seed]):
+            best = Restarts(trainer, own, losses)
     assert best is not None
-    return Restarts(best, min(losses, key=lambda seed: losses[seed]), losses)
+    return best

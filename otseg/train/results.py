@@ -137,7 +137,9 @@ class Results:
             parts.append(f"{scope.capitalize()} level: {meaning}.\n\n{markdown_table(rows)}\n")
         seeds, rules = ", ".join(map(str, self.seeds)), self.runs[0]["rules"]
         spread = "; mean ± standard deviation over seeds" if len(self.seeds) > 1 else ""
-        parts.append(f"In percent{spread}. Seeds: {seeds}. Metrics: {rules}.\n")
+        starts = len(self.runs[0].get("restart_losses", [0]))
+        kept = f" Each the best of {starts} starts by its training loss." if starts > 1 else ""
+        parts.append(f"In percent{spread}. Seeds: {seeds}.{kept} Metrics: {rules}.\n")
         return "\n".join(parts)
 
     def latex(self) -> str:

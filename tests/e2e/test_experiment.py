@@ -12,9 +12,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from otseg.data import SequenceDataset, make_activity
+from otseg.data import SequenceDataset, make_activity, save_folder
 from otseg.train import evaluate_experiment, fit, load_model, make_settings, run_experiment
-from otseg.train.experiment import new_model
+from otseg.train.run import new_model
 
 ROOT = Path(__file__).resolve().parents[2]
 ACTIVITIES = ("milk", "tea")
@@ -178,3 +178,78 @@ with open(f"rank_{trainer.global_rank}.json", "w") as file:
         torch.testing.assert_close(torch.tensor(first["weights"][name]), torch.tensor(weights), atol=1e-5, rtol=1e-4)
     for name, values in one["history"].items():
         assert first["history"][name] == pytest.approx({str(epoch): x for epoch, x in values.items()}, rel=1e-5), name
+
+
+def test_restarts_keep_the_lowest_loss_and_go_on(tmp_path):
+    """Killed in its second start, an experiment ends as one that was not; other numbers of starts are refused."""
+    options = {"seeds": (1,), "activities": ["tea"], **OPTIONS}
+    whole = run_experiment(settings(), dataset(), folder=tmp_path / "whole", restarts=2, **options)
+    (record,) = whole.runs
+    assert list(record["restart_losses"]) == ["1", "1010"]
+    assert (
+        record["loss"] == min(record["restart_losses"].values()) == record["restart_losses"][str(record["chosen_seed"])]
+    )
+    assert "Each the best of 2 starts by its training loss." in (tmp_path / "whole" / "results.md").read_text()
+    model, config = load_model(tmp_path / "whole" / "tea" / "seed_1")
+    assert config.seed == record["chosen_seed"]
+    single = run_experiment(settings(), dataset(), folder=tmp_path / "one", **options)
+    assert single.runs[0]["loss"] == record["restart_losses"]["1"]  # the first start is that of one without restarts
+    lines = """
+class KillStart(Callback):
+    def on_train_batch_start(self, trainer, module, batch, index):
+        if (trainer.current_epoch, module.config.seed) == (1, 1010):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+options = {"seeds": (1,), "activities": ["tea"], "callbacks": [KillStart()], **shared.OPTIONS}
+shared.run_experiment(shared.settings(), shared.dataset(), folder="killed", restarts=2, **options)
+"""
+    killed = script(tmp_path, lines)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    again = run_experiment(settings(), dataset(), folder=tmp_path / "killed", restarts=2, **options)
+    assert again.runs[0]["restart_losses"] == record["restart_losses"]
+    state = load_model(tmp_path / "killed" / "tea" / "seed_1")[0].state_dict()
+    assert all(torch.equal(tensor, state[name]) for name, tensor in model.state_dict().items())
+    with pytest.raises(ValueError, match="was run with restarts = 2, not 1"):
+        run_experiment(settings(), dataset(), folder=tmp_path / "whole", **options)
+
+
+def test_an_experiment_in_two_processes_is_that_of_one_with_the_same_batches(tmp_path):
+    """Through the command line: the first process writes and prints, alone; both go through all four trainings."""
+    generator = torch.Generator().manual_seed(1)
+    data = make_activity(4, 3, n_features=6, n_frames=(30, 50), generator=generator)
+    save_folder(data, tmp_path / "recordings")
+    small = ["train.epochs=2", "train.n_samples=20", "model.layers=[8, 4]"]
+    arguments = ["train", "recordings", "--model", "asot", "--seeds", "0,1", "--restarts", "2", "--accelerator", "cpu"]
+    arguments += ["--devices", "2", "--strategy", "ddp", "--output", "two", "--no-progress", "--json"]
+    arguments += [word for setting in (*small, "train.batch_size=1") for word in ("--set", setting)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    run = [sys.executable, "-m", "otseg", *arguments]
+    done = subprocess.run(run, capture_output=True, text=True, check=False, env=environment, cwd=tmp_path, timeout=300)
+    assert done.returncode == 0, done.stderr
+    two = json.loads(done.stdout)["runs"]
+    asked = make_settings("asot", overrides=[*small, "train.batch_size=2"])
+    one = run_experiment(asked, data, folder=tmp_path / "one", seeds=(0, 1), restarts=2, **OPTIONS).runs
+    for both, alone in zip(two, one, strict=True):
+        place = Path("all") / f"seed_{alone['seed']}"
+        assert json.loads((tmp_path / "two" / place / "run.json").read_text()) == both
+        assert both["versions"]["processes"] == 2
+        assert both["chosen_seed"] == alone["chosen_seed"]
+        assert both["restart_losses"] == pytest.approx(alone["restart_losses"], rel=1e-5)
+        states = [load_file(tmp_path / name / place / "model.safetensors") for name in ("two", "one")]
+        for name, tensor in states[0].items():
+            torch.testing.assert_close(tensor, states[1][name], atol=1e-5, rtol=1e-4)
+        assert [both["scores"][scope]["mof"] for scope in ("activity", "video")] == pytest.approx(
+            [alone["scores"][scope]["mof"] for scope in ("activity", "video")], abs=0.02
+        )  # a frame or two may change sides
+
+
+def test_goes_on_with_the_same_number_of_processes_only(tmp_path):
+    run_experiment(settings("train.epochs=1"), dataset(), folder=tmp_path, activities=["tea"], **OPTIONS)
+    place = tmp_path / "tea" / "seed_0"
+    (place / "run.json").unlink()
+    last = place / "training" / "checkpoints" / "last.ckpt"
+    checkpoint = torch.load(last, weights_only=False)
+    checkpoint["otseg"]["trainer"]["processes"] = 2
+    torch.save(checkpoint, last)
+    with pytest.raises(ValueError, match="`processes` must be 2, as in the checkpoint; got 1"):
+        run_experiment(settings("train.epochs=1"), dataset(), folder=tmp_path, activities=["tea"], **OPTIONS)

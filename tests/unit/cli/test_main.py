@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from otseg.cli._common import Command, LazyGroup
 from otseg.cli.main import COMMANDS, main
 
 ROOT = Path(__file__).resolve().parents[3]
+CALL = "from otseg.cli.main import main; main(prog_name='otseg')"
 
 
 def process(*arguments, **variables):
@@ -83,8 +85,33 @@ def test_help_imports_nothing_heavy():
 
 
 def test_completion():
-    code = "from otseg.cli.main import main; main(prog_name='otseg')"
     words = {"COMP_WORDS": "otseg ci", "COMP_CWORD": "1", "_OTSEG_COMPLETE": "bash_complete"}
-    assert process("-c", code, **words).stdout == "plain,cite\n"
-    script = process("-c", code, _OTSEG_COMPLETE="bash_source").stdout
+    assert process("-c", CALL, **words).stdout == "plain,cite\n"
+    script = process("-c", CALL, _OTSEG_COMPLETE="bash_source").stdout
     assert "complete -o nosort -F _otseg_completion otseg" in script
+
+
+#: What a start-up file has, and a line that prints what the shell would offer after "otseg ci".
+SHELLS = {
+    "bash": (
+        'eval "$(_OTSEG_COMPLETE=bash_source otseg)"; COMP_WORDS=(otseg ci); COMP_CWORD=1; _otseg_completion otseg;'
+        ' echo "${COMPREPLY[@]}"'
+    ),
+    "zsh": 'autoload -Uz compinit; compinit -u -D; eval "$(_OTSEG_COMPLETE=zsh_source otseg)"; echo $_comps[otseg]',
+    "fish": "_OTSEG_COMPLETE=fish_source otseg | source; complete -C 'otseg ci'",
+}
+
+
+@pytest.mark.parametrize(("shell", "expected"), [("bash", "cite"), ("zsh", "_otseg_completion"), ("fish", "cite")])
+def test_the_documented_line_works_in_the_shell(shell, expected, tmp_path):
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    command = tmp_path / "otseg"
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "{CALL}" "$@"\n')
+    command.chmod(0o755)
+    path = os.pathsep.join([str(tmp_path), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}
+    done = subprocess.run([shell, "-c", SHELLS[shell]], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.split("\t")[0].strip() == expected, done.stderr
+    page, line = (ROOT / "docs" / "command_line.md").read_text(), f"_OTSEG_COMPLETE={shell}_source otseg"
+    assert line in page

@@ -68,3 +68,8 @@ def test_agrees_with_the_layouts_of_the_data_sets():
         for activity, n_actions in layout.actions.items():
             config = model_preset("asot", benchmark, activity)
             assert (config.n_actions, config.n_features) == (n_actions, layout.n_features)
+
+
+def test_every_method_has_a_file_for_every_benchmark():
+    stems = {path.stem for path in CONFIGS.glob("*.toml")}
+    assert stems == {f"{method}_{benchmark.replace('-', '_')}" for method in METHODS for benchmark in BENCHMARKS}

@@ -1,4 +1,6 @@
+import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -6,6 +8,7 @@ import torch
 from otseg.data import Sequence, SequenceDataset
 from otseg.models import ASOT, ASOTConfig
 from otseg.train import TrainConfig, fit, fit_restarts
+from otseg.train.restarts import best_start
 
 CONFIG = TrainConfig(epochs=2, n_samples=20, seed=5)
 QUIET = {"accelerator": "cpu", "enable_progress_bar": False}
@@ -46,3 +49,26 @@ def test_labels_take_no_part(data):
 def test_refuses(data):
     with pytest.raises(ValueError, match="`n_restarts` must be an integer >= 1; got 0"):
         fit_restarts(build, data, n_restarts=0)
+
+
+def test_a_start_that_diverges_loses():
+    losses = {0: math.nan, 1009: 3.0, 2018: math.nan, 3027: 2.0, 4036: 2.0}
+
+    def start(seed):
+        module = SimpleNamespace(history={"train/loss": {2: losses[seed]}}, config=CONFIG, model=str(seed))
+        return SimpleNamespace(lightning_module=module)
+
+    found = best_start(start, 0, 5)
+    assert (found.seed, found.model) == (3027, "3027")
+    assert list(found.losses) == list(losses)
+    assert best_start(start, 0, 1).seed == 0
+
+
+def test_goes_on_where_it_was(data, tmp_path):
+    whole = fit_restarts(build, data, n_restarts=2, config=CONFIG, **QUIET)
+    fit_restarts(build, data, n_restarts=1, config=CONFIG, folder=tmp_path, **QUIET)
+    before = (tmp_path / "seed_5" / "metrics.csv").stat().st_mtime_ns
+    again = fit_restarts(build, data, n_restarts=2, config=CONFIG, folder=tmp_path, resume=True, **QUIET)
+    assert (tmp_path / "seed_5" / "metrics.csv").stat().st_mtime_ns == before
+    assert (again.seed, again.losses) == (whole.seed, whole.losses)
+    assert all(torch.equal(a, b) for a, b in zip(again.model.parameters(), whole.model.parameters(), strict=True))
