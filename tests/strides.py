@@ -19,7 +19,7 @@ def strided(x: Tensor, generator: torch.Generator) -> Tensor:
     return x.clone()
 
 
-def moved(x, device):
+def on_device(x: Tensor | int | float | None, device: str) -> Tensor | int | float | None:
     """A value on a device, with its strides."""
     if not isinstance(x, torch.Tensor) or device == "cpu":
         return x

@@ -19,7 +19,7 @@ import torch
 
 from otseg.ops._backend import LIBRARY
 from otseg.ops.selftest import has_kernel, reference
-from tests.strides import moved
+from tests.strides import on_device
 
 SECONDS = float(os.environ.get("OTSEG_FUZZ_SECONDS", 9))
 #: Draws of rounding errors in the inputs, and how many times their effect a kernel may differ by.
@@ -276,7 +276,7 @@ def test_views_hold_the_values(kind):
     values, view = draw.view(x)
     assert torch.equal(values, view)
     assert values.is_contiguous()
-    assert moved(view, "meta").stride() == view.stride()
+    assert on_device(view, "meta").stride() == view.stride()
 
 
 @pytest.mark.parametrize(("off", "wrong"), [(0.0, False), (1e-14, False), (1e-6, True), (math.nan, True)])
