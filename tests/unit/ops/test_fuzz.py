@@ -210,7 +210,7 @@ def throw(op, case, dtype, device="cpu"):
         x.to(dtype if x.is_floating_point() else None) if isinstance(x, torch.Tensor) else x for x in OPS[op].draw(draw)
     ]
     pairs = [draw.view(x) if isinstance(x, torch.Tensor) else (x, x) for x in args]
-    args, views = ([move(x, device) for x in side] for side in zip(*pairs, strict=True))
+    args, views = ([on_device(x, device) for x in side] for side in zip(*pairs, strict=True))
     before = [x.clone() if isinstance(x, torch.Tensor) else x for x in args]
     found, strided = ([x.cpu() for x in kernel(op, *side)] for side in (args, views))
     for name, now in (("argument", args), ("view", views)):
