@@ -150,7 +150,8 @@ __global__ void __launch_bounds__(ADJOINT_THREADS) adjoint_sums_kernel(const __g
     if (!mine.active) continue;
     const int count = place.end - first < TILE_ROWS<T> ? int(place.end - first) : TILE_ROWS<T>;
     T top = sum.peak;
-    for (int i = mine.group; i < count; i += mine.groups) top = larger(top, tile[i * stride + mine.column] + of_rows[i]);
+    for (int i = mine.group; i < count; i += mine.groups)
+      top = larger(top, tile[i * stride + mine.column] + of_rows[i]);
     if (!(top > -infinity<T>())) continue;
     sum.total *= exp(sum.peak - top);
     sum.peak = top;

@@ -6,8 +6,8 @@
 
 namespace otseg {
 
-// A^T B in a chunk, a square of L x L entries per block, (L / 16)^2 of them in the registers of a thread; and A^T grad_f.
-// Sums of tiles in T, of a chunk in float64.
+// A^T B in a chunk, a square of L x L entries per block, (L / 16)^2 of them in the registers of a thread; and
+// A^T grad_f. Sums of tiles in T, of a chunk in float64.
 template <class T, int L>
 __global__ void __launch_bounds__(ADJOINT_THREADS) adjoint_product_kernel(const __grid_constant__ Adjoint<T> in) {
   OTSEG_SHARED(memory);

@@ -338,7 +338,8 @@ struct ViterbiBlock {
 };
 
 template <class T, bool FEW>
-__global__ void __launch_bounds__(FEW ? 32 : MOST_THREADS<T>, 1) viterbi_kernel(const __grid_constant__ Viterbi<T> args) {
+__global__ void __launch_bounds__(FEW ? 32 : MOST_THREADS<T>, 1)
+    viterbi_kernel(const __grid_constant__ Viterbi<T> args) {
   OTSEG_SHARED(memory);
   using Block = ViterbiBlock<T, FEW>;
   Block& block = *reinterpret_cast<Block*>(memory);
