@@ -130,9 +130,13 @@ def _nvcc() -> str | None:
     return shutil.which("nvcc", path=str(Path(home, "bin"))) if home else shutil.which("nvcc")
 
 
+#: Tests of the ops on a device; those of every kernel against its reference on random arguments among them.
+TESTS = [f"tests/unit/ops/test_{name}.py" for name in ("cuda", "cuda_direct", "fuzz")]
+
+
 def run_tests() -> str:
     """Run the tests of the CUDA ops; their last line, or the end of the whole command where they fail."""
-    return _last_line([sys.executable, "-m", "pytest", "-q", "tests/unit/ops/test_cuda.py"], must=True)
+    return _last_line([sys.executable, "-m", "pytest", "-q", *TESTS], must=True)
 
 
 def sanitize() -> dict[str, str]:
@@ -140,7 +144,7 @@ def sanitize() -> dict[str, str]:
     tool = shutil.which("compute-sanitizer")
     if tool is None:
         return {}
-    pytest = [sys.executable, "-m", "pytest", "-q", "tests/unit/ops/test_cuda.py", "-k", "small"]
+    pytest = [sys.executable, "-m", "pytest", "-q", *TESTS[:2], "-k", "small"]
     return {
         name: _last_line([tool, "--tool", name, "--error-exitcode", "9", *pytest], must=False)
         for name in ("memcheck", "racecheck")

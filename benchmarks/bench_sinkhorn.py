@@ -2,8 +2,9 @@
 
 python -m benchmarks.bench_sinkhorn [--repeats 7] [--quick] [--compile-sweeps 1 10] [--output FOLDER]
 
-ott-jax is compared where jax and ott are installed. With 10 sweeps in a call, ``torch.compile`` needs 20 s for every
-shape, with 50 minutes; with none it is left out.
+ott-jax is compared where jax and ott are installed. ``torch.compile`` gets the whole loop as a loop of its own, and
+sweeps one by one or several at a time, written out: with 10 in a call it needs 20 s for every shape, with all 50
+minutes. ``--compile-sweeps`` without a number leaves torch.compile out.
 """
 
 import argparse
@@ -74,6 +75,31 @@ def compiled(sweeps: int) -> Callable[[Tensor], Tensor]:
     return work
 
 
+def compiled_loop() -> Callable[[Tensor], Tensor]:
+    """All sweeps of the reference in one call of ``torch.compile``, by its own loop: it compiles a sweep once."""
+    from torch._higher_order_ops import while_loop
+
+    @torch.compile(dynamic=False, fullgraph=True)
+    def whole(score: Tensor, f: Tensor, log_a: Tensor, log_b: Tensor) -> tuple[Tensor, Tensor]:
+        def more(left: Tensor, f: Tensor, g: Tensor) -> Tensor:
+            return left > 0
+
+        def sweep(left: Tensor, f: Tensor, g: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            g = softmin(score, f, log_a, 1)
+            return left - 1, softmin(score, g, log_b, 2), g
+
+        left = torch.full((), SWEEPS, dtype=torch.int64, device=f.device)
+        _, f, g = while_loop(more, sweep, (left, f, torch.zeros_like(log_b)))
+        return f, g
+
+    def work(cost: Tensor) -> Tensor:
+        a, b = uniform(cost)
+        score = cost / -EPSILON
+        return to_plan(score, a, b, *whole(score, torch.zeros_like(a), log_weight(a), log_weight(b)))
+
+    return work
+
+
 def pot_batch(cost: Tensor) -> Tensor:
     a, b = uniform(cost)
     options = {"max_iter": SWEEPS, "tol": 1e-30, "method": "log_sinkhorn", "grad": "detach"}
@@ -116,6 +142,8 @@ def ott_jax(lse_mode: bool, cost: Tensor) -> Callable[[], Any]:
 def peers(compile_sweeps: list[int]) -> dict[str, Callable[[Tensor], Callable[[], Any]]]:
     """From a cost to what is timed."""
     torch_peers = {f"torch.compile, {n} a call": compiled(n) for n in compile_sweeps}
+    if compile_sweeps:
+        torch_peers["torch.compile, whole loop"] = compiled_loop()
     torch_peers |= {"POT batch": pot_batch, "POT sinkhorn_log (NumPy)": pot_log, "geomloss": geomloss_batch}
     found: dict[str, Callable[[Tensor], Callable[[], Any]]] = {}
     for name, peer in torch_peers.items():
@@ -176,7 +204,8 @@ def main() -> None:
     notes = f"CPU kernel: {kernel} ({state['build']}). From cost to plan, {SWEEPS} sweeps without a stopping test, "
     notes += f"float32, uniform random cost and uniform marginals, epsilon {EPSILON}. `ours s` is the smallest of the "
     notes += "medians; ratios are medians of ratios of runs that follow one another. Peers: the reference's sweeps "
-    notes += f"under `torch.compile`, with that many of the {SWEEPS} in a call; POT {ot.__version__}, "
+    notes += f"under `torch.compile`, with that many of the {SWEEPS} in a call, or all in a `while_loop`; "
+    notes += f"POT {ot.__version__}, "
     notes += "`ot.batch.solve_batch` with `log_sinkhorn`, and `ot.bregman.sinkhorn_log` in NumPy, problem by problem "
     notes += f"(two runs); geomloss {geomloss.__version__}, `geomloss.ot.solve_batch`; "
     notes += f"{about_ott()}. All were compiled before the clock, and find the same plan. "

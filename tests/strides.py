@@ -17,3 +17,12 @@ def strided(x: Tensor, generator: torch.Generator) -> Tensor:
         wide[..., 1::2] = x
         return wide[..., 1::2]
     return x.clone()
+
+
+def on_device(x: Tensor | int | float | None, device: str) -> Tensor | int | float | None:
+    """A value on a device, with its strides."""
+    if not isinstance(x, torch.Tensor) or device == "cpu":
+        return x
+    offsets = [(size - 1) * stride for size, stride in zip(x.shape, x.stride(), strict=True)]
+    room = x.as_strided((sum(offsets) + 1 if x.numel() else 0,), (1,)).to(device)
+    return room.as_strided(x.shape, x.stride())

@@ -39,6 +39,15 @@ __device__ __forceinline__ T infinity() {
 // The gap between 1 and the next number.
 template <class T>
 constexpr double UNIT = sizeof(T) == 4 ? 1.1920928955078125e-07 : 2.220446049250313e-16;
+// The smallest normal number.
+template <class T>
+constexpr T SMALLEST = T(sizeof(T) == 4 ? 1.1754943508222875e-38 : 2.2250738585072014e-308);
+
+// A mass: a denormal number counts as 0, as in the references.
+template <class T>
+__device__ __forceinline__ T mass_or_zero(T x) {
+  return x >= SMALLEST<T> ? x : T(0);
+}
 
 // A sum of exponentials as peak and total, total exp(peak); nothing yet is (-inf, 0).
 template <class T>

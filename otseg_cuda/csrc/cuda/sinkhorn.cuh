@@ -122,8 +122,9 @@ struct SinkhornBlock {
   }
   __device__ __forceinline__ T mass_of(int i) const {
     if (cached) return slots(i)[size_t(slots_per_row - 1) * blockDim.x];
-    return inside(i) ? a[row_of(i)] : T(0);
+    return inside(i) ? mass_or_zero(a[row_of(i)]) : T(0);
   }
+  __device__ __forceinline__ T weight_of(int column) const { return mass_or_zero(b[column]); }
   __device__ __forceinline__ void load(int i, int strip, T (&x)[ENTRIES]) const {
     if (cached) {
       const T* p = slots(i);
@@ -145,7 +146,7 @@ struct SinkhornBlock {
       T* out = slots(i);
       for (int e = 0; e < slots_per_row - 1; ++e)
         out[e * blockDim.x] = exists(0, e) ? p[e * lanes * column_stride] : -infinity<T>();
-      out[(slots_per_row - 1) * blockDim.x] = inside(i) ? a[row_of(i)] : T(0);
+      out[(slots_per_row - 1) * blockDim.x] = inside(i) ? mass_or_zero(a[row_of(i)]) : T(0);
     }
   }
 

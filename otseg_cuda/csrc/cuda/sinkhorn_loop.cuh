@@ -38,7 +38,7 @@
     bool good = whole <= LARGE;
     for (int column = threadIdx.x; column < k; column += blockDim.x) {
       const double sum = target[column];
-      if (b[column] > 0) good = good && sum >= SMALL && sum >= SMALL / 1000 * whole;
+      if (weight_of(column) > 0) good = good && sum >= SMALL && sum >= SMALL / 1000 * whole;
       target[column] = c[column] - log(sum);
     }
     return !__syncthreads_or(!good);
@@ -50,14 +50,16 @@
     for (int column = threadIdx.x; column < k; column += blockDim.x) {
       before[column] = c[column];
       g[column] = tau_b == 0 ? 0 : tau_b * target[column];
-      if (movable && b[column] > 0) moved.add(-slope_b * g[column], double(b[column]));
+      const double weight = weight_of(column);
+      if (movable && weight > 0) moved.add(-slope_b * g[column], weight);
     }
     double constant = 0;
     if (movable) constant = (mass - block_log_sum(moved, scratch).value()) / total_slope;
     if (threadIdx.x == 0) shift = constant;
     for (int column = threadIdx.x; column < k; column += blockDim.x) {
       g[column] -= constant;
-      c[column] = b[column] > 0 ? T(g[column] + log(double(b[column]))) : -infinity<T>();
+      const double weight = weight_of(column);
+      c[column] = weight > 0 ? T(g[column] + log(weight)) : -infinity<T>();
     }
     __syncthreads();
   }
@@ -65,7 +67,7 @@
   OTSEG_COLD double column_error() {
     double gap = 0, whole = 0;
     for (int column = threadIdx.x; column < k; column += blockDim.x) {
-      const double weight = b[column];
+      const double weight = weight_of(column);
       if (!(weight > 0)) continue;
       whole += weight;
       if (isinf(slope_b)) continue;  // nothing is asked of a free marginal
@@ -103,7 +105,7 @@
     for (int column = threadIdx.x; column < k; column += blockDim.x) {
       g[column] = 0;
       c[column] = 0;
-      empty = empty || !(b[column] > 0);
+      empty = empty || !(weight_of(column) > 0);
     }
     empty = __syncthreads_or(empty);
     if (cached) fill_cache();
@@ -119,13 +121,14 @@
         in.n_iter[problem] = sweep;
       }
       for (int column = threadIdx.x; column < k; column += blockDim.x)
-        if (b[column] > 0) in.g_out[problem * k + column] = T(g[column]);
+        if (weight_of(column) > 0) in.g_out[problem * k + column] = T(g[column]);
     }
     if (empty) {  // their potentials belong to the rows' before the last sweep
       if (sweep > 1) rows_by_logarithm(before);
       columns_from(sweep > 1 ? f_out : start);
       for (int column = threadIdx.x; team.rank == 0 && column < k; column += blockDim.x)
-        if (!(b[column] > 0)) in.g_out[problem * k + column] = T((tau_b == 0 ? 0 : tau_b * target[column]) - shift);
+        if (!(weight_of(column) > 0))
+          in.g_out[problem * k + column] = T((tau_b == 0 ? 0 : tau_b * target[column]) - shift);
     }
     rows_by_logarithm(c);
   }

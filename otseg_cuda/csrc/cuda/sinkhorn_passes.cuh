@@ -34,7 +34,7 @@
     const T* weights = cached ? slots(0) + (slots_per_row - 1) * blockDim.x : a + first + threadIdx.x / L;
     int left = int(end - first) - int(threadIdx.x / L);
     for (int i = 0; i < count; ++i, entry += down, weights += weight_down, left -= step) {
-      const T weight = left > 0 ? *weights : T(0);
+      const T weight = left > 0 ? mass_or_zero(*weights) : T(0);
       if (!__any_sync(FULL, weight > 0)) continue;
       T x[ENTRIES], peak = -infinity<T>(), total = 0;
       const T* p = entry;

@@ -52,8 +52,6 @@ __host__ __device__ inline bool splits_offsets(int64_t blocks, int64_t k) { retu
 // What the threads of a block know, once, in shared memory: thread 0 writes it, between barriers.
 template <class T>
 struct WindowBlock {
-  static constexpr double TINY = sizeof(T) == 4 ? 1.1754943508222875e-38 : 2.2250738585072014e-308;
-
   WindowDescent<T> in;
   Team team;
   int k, lanes, unit, iterations, strips, frames_here;
@@ -115,6 +113,9 @@ struct WindowBlock {
   __device__ __forceinline__ int lane_k() const { return threadIdx.x % lanes; }
   __device__ __forceinline__ int action(int strip, int e) const { return (strip * ENTRIES + e) * lanes + lane_k(); }
   __device__ __forceinline__ bool skipped(int strip, int e) const { return (strip * ENTRIES + e) * lanes >= k; }
+
+  __device__ __forceinline__ T mass_of(int64_t row) const { return mass_or_zero(a[row]); }
+  __device__ __forceinline__ bool has_mass(int column) const { return log_b[column] > -infinity<T>(); }
 
 #include "window_passes.cuh"
 

@@ -32,7 +32,7 @@
       sums[column] = up_to(last, column);
       if (column < k)
         penalty[(1 - current) * k + column] =
-            b[column] > 0 ? log(fmax(sums[column], TINY)) - double(log_b[column]) : 0;
+            has_mass(column) ? log(fmax(sums[column], double(SMALLEST<T>))) - double(log_b[column]) : 0;
     }
     __syncthreads();
   }
@@ -87,13 +87,14 @@
     double weight_a = 0, weight_b = 0;
     double high = -infinity<double>(), low = -infinity<double>();  // the largest cost, and minus the smallest
     for (int column = threadIdx.x; column < k; column += blockDim.x) {
-      log_b[column] = b[column] > 0 ? logarithm(b[column]) : -infinity<T>();
-      weight_b += b[column];
+      const T weight = mass_or_zero(b[column]);
+      log_b[column] = weight > 0 ? logarithm(weight) : -infinity<T>();
+      weight_b += weight;
     }
-    for (int64_t row = first + threadIdx.x; row < end; row += blockDim.x) weight_a += a[row];
+    for (int64_t row = first + threadIdx.x; row < end; row += blockDim.x) weight_a += mass_of(row);
     for (unsigned at = threadIdx.x; at < unsigned(frames_here) * unsigned(k); at += blockDim.x) {
       const int64_t row = first + at / unsigned(k);
-      if (!(a[row] > 0)) continue;
+      if (!(mass_of(row) > 0)) continue;
       const double c = cost[row * in.strides[1] + at % unsigned(k) * in.strides[2]];
       high = larger(high, c);
       low = larger(low, -c);

@@ -41,7 +41,7 @@
     double divergence = 0;
     for (int i = 0; i < iterations; ++i) {
       const int64_t row = first + int64_t(i) * unit + threadIdx.x / lanes;
-      const T mass = row < end ? a[row] : T(0);
+      const T mass = row < end ? mass_of(row) : T(0);
       const bool any = __any_sync(FULL, mass > 0);
       T x[ENTRIES], log_sum = 0;
       if (any) log_sum = log_row(row < end ? row : end - 1, T(keep), T(step), x);
@@ -74,7 +74,7 @@
     const T product = isinf(rho_a) ? T(-log(mass_b)) : T(0);  // exact frames keep their mass whatever that of b is
     for (int i = 0; i < iterations; ++i) {
       const int64_t row = first + int64_t(i) * unit + threadIdx.x / lanes;
-      const T mass = row < end ? a[row] : T(0);
+      const T mass = row < end ? mass_of(row) : T(0);
       T *m = density[1 - current] + row * k, *p = plan + row * k;
       double whole = 0;
       for (int column = lane_k(); row < end && column < k; column += lanes) {
@@ -161,7 +161,7 @@
       T x[ENTRIES];
       const T log_sum = log_row(row < end ? row : end - 1, T(0), step, x);
       if (row >= end) continue;
-      const T mass = a[row];
+      const T mass = mass_of(row);
       if (last && lane_k() == 0) f[row] = mass > 0 ? T(-epsilon * double(tau) * log_sum) : T(0);
       for (int strip = 0; strip < strips; ++strip) {
         if (strips > 1) load(row, strip, T(0), step, x);

@@ -68,7 +68,7 @@ struct Fiber {
 struct Grid {
   jmp_buf scheduler;
   Fiber* current = nullptr;
-  unsigned threads = 0;
+  unsigned blocks = 0, threads = 0;
   long progress = 0;
   std::function<void()> kernel;
 };
@@ -161,6 +161,7 @@ inline bool run_warps(std::vector<Fiber>& fibers, const std::vector<size_t>& tur
 inline void launch(unsigned blocks, unsigned threads, size_t memory, int order, std::function<void()> kernel) {
   Grid all;
   grid() = &all;
+  all.blocks = blocks;
   all.threads = threads;
   all.kernel = std::move(kernel);
   std::vector<Block> list(blocks);
@@ -206,17 +207,27 @@ struct BlockSize {
     operator unsigned() const { return grid()->threads; }
   } x;
 };
+struct GridSize {
+  struct {
+    operator unsigned() const { return grid()->blocks; }
+  } x;
+};
 
 }  // namespace host
 
 static const host::ThreadIndex threadIdx = {};
 static const host::BlockIndex blockIdx = {};
 static const host::BlockSize blockDim = {};
+static const host::GridSize gridDim = {};
 
 inline void __syncthreads() { host::meet(host::here().block->meeting); }
 inline int __syncthreads_or(int x) { return host::meet(host::here().block->meeting, x != 0) != 0; }
 inline int __syncthreads_and(int x) { return host::meet(host::here().block->meeting, x == 0) == 0; }
 inline int __any_sync(unsigned, int x) { return host::meet(host::warp().meeting, x != 0) != 0; }
+inline unsigned __ballot_sync(unsigned, int x) {
+  return unsigned(host::meet(host::warp().meeting, x != 0 ? int(1u << host::here().thread % 32) : 0));
+}
+inline int __ffs(int x) { return __builtin_ffs(x); }
 inline void __syncwarp() { host::meet(host::warp().meeting); }
 template <class T>
 T __shfl_xor_sync(unsigned, T x, int bit) {

@@ -199,6 +199,8 @@ def test_doctor_agrees():
     checks = {check.op: check for check in check_ops("cuda")}
     assert checks["sinkhorn_sweeps"].kernel
     assert checks["window_descent"].kernel
+    assert checks["viterbi"].kernel
+    assert checks["sinkhorn_adjoint"].kernel
     assert all(check.ok for check in checks.values()), [check.found for check in checks.values()]
 
 

@@ -70,6 +70,20 @@ def test_of_tiny_masses(sinkhorn, sides, dtype, generator):
     assert_same(sinkhorn(values, 12, None, False)[0], reference_sweeps(*values, 12, None, False), bits(dtype))
 
 
+@pytest.mark.parametrize("slope", [0.0, 0.3])
+@pytest.mark.parametrize("shared", [10**5, 5000])
+def test_denormal_masses_count_as_0(sinkhorn, slope, shared, dtype, generator):
+    values = make(generator, (2, 80, 6), 0.1, slope, slope, dtype)
+    (a, b), least = values[1:3], torch.finfo(dtype).smallest_normal
+    a[:, :3], b[:, 2], b[1, 4] = 0, 0, 0
+    a[:, 3], b[:, 3] = least, least  # which are masses
+    expected, how = sinkhorn(values, 12, None, True, shared=shared)
+    assert how[1] == (shared == 10**5)
+    assert_same(expected, reference_sweeps(*values, 12, None, True), bits(dtype))
+    a[:, :3], b[:, 2], b[1, 4] = least / 2, least / 2, least / 1000
+    assert same_bits(sinkhorn(values, 12, None, True, shared=shared)[0], expected)
+
+
 def test_columns_far_below_the_others(sinkhorn, generator):
     """Their entries are at the end of what float32 can hold: their sums must not be trusted."""
     score = torch.rand(1, 40, 3, generator=generator) - torch.tensor([0.0, 102.0, 0.0])

@@ -79,6 +79,17 @@ def test_marginals_of_any_mass(window, rho_a, dtype):
         assert_same(window(values, n_iter, None, True)[0], expected, dtype)
 
 
+@pytest.mark.parametrize("rho_a", [math.inf, 0.02])
+def test_denormal_masses_count_as_0(window, rho_a, dtype):
+    values = list(arguments(make(4, (2, 150, 5), rho_a=rho_a, rho_b=0.3, dtype=dtype)))
+    (a, b), least = values[1:3], torch.finfo(dtype).smallest_normal
+    a[:, :3], a[:, 140:], b[:, 2] = 0, 0, 0
+    expected, _ = window(values, 6, None, True)
+    assert_same(expected, reference_window_descent(*values, 6, None, True), dtype)
+    a[:, :3], a[:, 140:], b[:, 2] = least / 2, least / 1000, least / 2
+    assert same_bits(window(values, 6, None, True)[0], expected)
+
+
 def test_start_and_fixed_step(window, dtype, generator):
     values = list(arguments(make(3, (2, 150, 5), dtype=dtype)))
     density = torch.randn(2, 5, 150, generator=generator, dtype=dtype).transpose(1, 2)  # frames contiguous

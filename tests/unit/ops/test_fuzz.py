@@ -1,4 +1,4 @@
-"""Random shapes, strides, masks and extreme values, thrown at the kernel and the reference of every op.
+"""Random shapes, strides, masks and extreme values, thrown at the kernels and the reference of every op.
 
 Nothing may crash, an input may not change, strides may change no bit, and the results must agree as far as the problem
 lets any two programs agree: the reference is asked again with inputs that differ by rounding, and the kernel may be off
@@ -19,6 +19,7 @@ import torch
 
 from otseg.ops._backend import LIBRARY
 from otseg.ops.selftest import has_kernel, reference
+from tests.strides import on_device
 
 SECONDS = float(os.environ.get("OTSEG_FUZZ_SECONDS", 9))
 #: Draws of rounding errors in the inputs, and how many times their effect a kernel may differ by.
@@ -202,20 +203,22 @@ def kernel(op, *args):
     return getattr(torch.ops.otseg, op)(*args)
 
 
-def throw(op, case, dtype):
+def throw(op, case, dtype, device="cpu"):
     """One case at one op; returns a description of what is wrong, or ``None``."""
     draw = Draw(case, dtype)
     args = [
         x.to(dtype if x.is_floating_point() else None) if isinstance(x, torch.Tensor) else x for x in OPS[op].draw(draw)
     ]
     pairs = [draw.view(x) if isinstance(x, torch.Tensor) else (x, x) for x in args]
-    args, views = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    args, views = ([on_device(x, device) for x in side] for side in zip(*pairs, strict=True))
     before = [x.clone() if isinstance(x, torch.Tensor) else x for x in args]
-    found, strided, expected = kernel(op, *args), kernel(op, *views), reference(op, *args)
+    found, strided = ([x.cpu() for x in kernel(op, *side)] for side in (args, views))
     for name, now in (("argument", args), ("view", views)):
         for i, (x, y) in enumerate(zip(now, before, strict=True)):
             if isinstance(x, torch.Tensor) and not torch.equal(x, y):
                 return f"{name} {i} was changed"
+    args = [x.cpu() if isinstance(x, torch.Tensor) else x for x in args]
+    expected = reference(op, *args)
     exponent = OPS[op].exponent(args, expected)
     again = [reference(op, *perturbed(args, draw.generator)) for _ in range(PERTURBATIONS)]
     for i, (x, y, z) in enumerate(zip(found, expected, strided, strict=True)):
@@ -248,15 +251,15 @@ def throw(op, case, dtype):
 
 
 @pytest.mark.parametrize("op", OPS)
-def test_kernel_and_reference(op):
-    if f"otseg::{op}" not in LIBRARY._op_defs or not has_kernel(op):
+def test_kernel_and_reference(op, device):
+    if f"otseg::{op}" not in LIBRARY._op_defs or not has_kernel(op, device.type):
         pytest.skip(f"{op} has no kernel here")
     only = os.environ.get("OTSEG_FUZZ_CASE")
     deadline = time.monotonic() + SECONDS / len(OPS)
     for case in itertools.count(int(only or 0)):
         for dtype in (torch.float64, torch.float32):
-            wrong = throw(op, case, dtype)
-            assert wrong is None, f"{op}, OTSEG_FUZZ_CASE={case}, {dtype}: {wrong}"
+            wrong = throw(op, case, dtype, device.type)
+            assert wrong is None, f"{op} on {device}, OTSEG_FUZZ_CASE={case}, {dtype}: {wrong}"
         if only or (case + 1 >= LEAST and time.monotonic() > deadline):
             break
     print(f"{op}: {case + 1} cases")
@@ -273,6 +276,7 @@ def test_views_hold_the_values(kind):
     values, view = draw.view(x)
     assert torch.equal(values, view)
     assert values.is_contiguous()
+    assert on_device(view, "meta").stride() == view.stride()
 
 
 @pytest.mark.parametrize(("off", "wrong"), [(0.0, False), (1e-14, False), (1e-6, True), (math.nan, True)])

@@ -115,6 +115,18 @@ def test_tiny_masses(sides, dtype, generator):
     assert_same(found, expected, 1e-11 if dtype == DOUBLE else 1e-5)
 
 
+@pytest.mark.parametrize("op", [torch.ops.otseg.sinkhorn_sweeps, reference_sweeps])
+@pytest.mark.parametrize("slope", [0.0, 0.3])
+def test_denormal_masses_count_as_0(op, slope, dtype, generator):
+    values = make(generator, (2, 80, 6), 0.1, slope, slope, dtype)
+    (a, b), least = values[1:3], torch.finfo(dtype).smallest_normal
+    a[:, :3], b[:, 2] = 0, 0
+    expected = op(*values, 12, None, True)
+    a[:, :3], b[:, 2] = least / 2, least / 1000
+    found = op(*values, 12, None, True)
+    assert all(torch.equal(x, y) for x, y in zip(found, expected, strict=True))
+
+
 @compiled
 def test_padding_neighbors_and_threads_change_no_bit(dtype, generator):
     """One problem alone, padded with rubbish, and between others; with one thread and with two."""

@@ -178,6 +178,18 @@ def test_nothing_to_do(op):
 
 
 @compiled
+@pytest.mark.parametrize("op", [window_descent, reference_window_descent])
+@pytest.mark.parametrize("rho_a", [math.inf, 0.02])
+def test_denormal_masses_count_as_0(op, rho_a, dtype):
+    values = list(arguments(make(4, (2, 150, 5), rho_a=rho_a, rho_b=0.3, dtype=dtype)))
+    (a, b), least = values[1:3], torch.finfo(dtype).smallest_normal
+    a[:, :3], a[:, 140:], b[:, 2] = 0, 0, 0
+    expected = op(*values, 6, None, True)
+    a[:, :3], a[:, 140:], b[:, 2] = least / 2, least / 1000, least / 2
+    found = op(*values, 6, None, True)
+    assert all(torch.equal(x, y) for x, y in zip(found, expected, strict=True))
+
+
 def test_infinite_and_missing_entries_of_frames_without_mass_do_not_leak():
     problem = make(2)
     values = list(arguments(problem))
