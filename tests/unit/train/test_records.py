@@ -8,9 +8,9 @@ from otseg.models import METHODS
 from otseg.models.baselines import uniform_split
 from otseg.plots.embedding import principal_plane
 from otseg.train import TrainConfig, segment_dataset
-from otseg.train.run import new_model
 from otseg.train.loaders import model_input
 from otseg.train.records import embed, from_runs, read_embedding, read_segments, to_runs, write_records
+from otseg.train.run import new_model
 
 CONFIG = TrainConfig()
 
