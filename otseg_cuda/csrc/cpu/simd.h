@@ -21,6 +21,7 @@ static constexpr T LN2_HIGH = SINGLE ? T(0x1.62e4p-1) : T(0x1.62e42fefa38p-1);  
 static constexpr T LN2_LOW = SINGLE ? T(0x1.7f7d1cp-20) : T(0x1.ef35793c7673p-45);
 static constexpr T EXP_LOW = SINGLE ? T(-87.3) : T(-708.3);  // below it results are 0: no denormal numbers
 static constexpr T EXP_HIGH = SINGLE ? T(88.0) : T(709.0);
+static constexpr T EXP2_LOW = SINGLE ? T(-125.9) : T(-1021.9), EXP2_HIGH = SINGLE ? T(126.9) : T(1022.9);
 
 OTSEG_INLINE Vec broadcast(T x) { return x - Vec{}; }  // x + 0 would be computed: it is not x for x = -0
 
@@ -101,6 +102,41 @@ OTSEG_INLINE Vec exp_below(Vec x) {
 
 // The same, cut above EXP_HIGH.
 OTSEG_INLINE Vec exp(Vec x) { return exp_below(minimum(broadcast(EXP_HIGH), x)); }  // in this order it keeps NaN
+
+// 2^x of what is not above EXP2_HIGH: 0 below EXP2_LOW and for NaN; within 1 ulp or so.
+OTSEG_INLINE Vec exp2_below(Vec x) {
+  const Vec shifted = x + MAGIC, r = x - (shifted - MAGIC);  // |r| <= 1 / 2
+  Vec y;  // 2^r: a polynomial through the Chebyshev points of (2^r - 1) / r, or its series
+  if constexpr (SINGLE) {
+    y = broadcast(T(0.000154531629451));
+    y = y * r + T(0.00133908633647);
+    y = y * r + T(0.00961808255728);
+    y = y * r + T(0.0555035711422);
+    y = y * r + T(0.240226507606);
+    y = y * r + T(0.693147188026);
+  } else {
+    y = broadcast(T(1.3691488853904128881e-12));
+    y = y * r + T(2.5678435993488205142e-11);
+    y = y * r + T(4.4455382718708114976e-10);
+    y = y * r + T(7.0549116208011233299e-9);
+    y = y * r + T(1.0178086009239699727e-7);
+    y = y * r + T(1.3215486790144309488e-6);
+    y = y * r + T(0.00001525273380405984028);
+    y = y * r + T(0.00015403530393381609954);
+    y = y * r + T(0.0013333558146428443423);
+    y = y * r + T(0.009618129107628477162);
+    y = y * r + T(0.055504108664821579953);
+    y = y * r + T(0.24022650695910071233);
+    y = y * r + T(0.69314718055994530942);
+  }
+  y = y * r + T(1);
+  // The low bits of `shifted` are the rounded x, which is added to the exponent of y, in [1/sqrt 2, sqrt 2].
+  const BitsVec power = (BitsVec)y + ((BitsVec)shifted << MANTISSA);
+  return (Vec)((SignedVec)power & (x > broadcast(EXP2_LOW)));
+}
+
+// The same, cut above EXP2_HIGH.
+OTSEG_INLINE Vec exp2(Vec x) { return exp2_below(minimum(broadcast(EXP2_HIGH), x)); }
 
 // log of a positive normal number, by log m = 2 atanh((m - 1) / (m + 1)) with m in [1/sqrt 2, sqrt 2].
 OTSEG_INLINE Vec log(Vec x) {

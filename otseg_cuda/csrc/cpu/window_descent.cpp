@@ -6,9 +6,9 @@
 // carried in double, and with them the quadratic term. Then the problem accepts the plan, by a swap of two pointers, or
 // keeps the old one, and adapts its step.
 //
-// Frames lie side by side in memory, so that vectors hold frames and no sum goes across lanes but the running one.
-// Frames without mass at the end of a sequence, its padding, take no part. Sums are made in an order that depends on
-// the frames with mass and on the number of actions alone.
+// Vectors hold frames that are far apart, so that no sum goes across lanes, see window_descent_layout.h. Frames without
+// mass at the end of a sequence, its padding, take no part. Sums are made in an order that depends on the frames with
+// mass and on the number of actions alone.
 
 #if !defined(__GNUC__)
 #error "The kernels need GCC or Clang."
@@ -22,6 +22,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <numeric>
 #include <optional>
 #include <tuple>
 #include <type_traits>
