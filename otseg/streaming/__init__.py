@@ -1,0 +1,6 @@
+"""Streams and very long sequences: windows that carry over what was decided before them, in bounded memory."""
+
+from otseg.streaming.problem import StreamProblem
+from otseg.streaming.stream import Decided, Stream
+
+__all__ = ["Decided", "Stream", "StreamProblem"]
