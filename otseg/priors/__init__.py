@@ -2,7 +2,6 @@
 
 from otseg.priors.affinity import FeatureAffinity
 from otseg.priors.band_kernel import BandKernel, ShapedWindow
-from otseg.priors.carried import CarriedMass
 from otseg.priors.constraints import AllowedActions, MinimumDuration, OrderBand, OrderParallelogram
 from otseg.priors.gromov import GromovWasserstein
 from otseg.priors.linear import LinearPrior
@@ -15,7 +14,6 @@ from otseg.priors.window import TemporalWindow
 __all__ = [
     "AllowedActions",
     "BandKernel",
-    "CarriedMass",
     "DenseStructure",
     "FeatureAffinity",
     "GaussianOrder",

@@ -36,7 +36,11 @@ class StreamProblem:
             half of the frames is unknown.
         b: Shares of the actions, ``(K,)``, at least 0, scaled to 1; equal if ``None``.
         max_iter: Iterations of the solver in every window.
-        tol: Stop below this error, see :func:`otseg.solvers.mirror_descent`; ``None`` runs all iterations.
+
+    Note:
+        Where ``rho_b`` is above the curvature of the smoothness, about ``2 alpha``, :func:`otseg.gromov_ot` solves the
+        penalty of the shares exactly in every iteration; a stream takes it linearly, as both do below that. There the
+        two agree where both have converged, and large penalties need more iterations.
 
     Example:
         >>> prototypes = torch.eye(3)
@@ -53,7 +57,6 @@ class StreamProblem:
     rho_b: float = 0.0
     b: Float[Tensor, " K"] | None = None
     max_iter: int = 25
-    tol: float | None = None
 
     def __post_init__(self) -> None:
         checks.require(callable(self.cost), "cost", "a function", checks.describe(self.cost), "", TypeError)
@@ -69,6 +72,9 @@ class StreamProblem:
         checks.require(self.alpha == 0 or self.radius is not None, "radius", "given where alpha > 0", "None", fix)
         if self.b is not None:
             checks.tensor("b", self.b, "K")
+            if checks.readable(self.b):
+                ok = bool((self.b >= 0).all()) and 0 < float(self.b.sum()) < math.inf
+                checks.require(ok, "b", "at least 0, finite and not all 0", self.b.tolist())
         checks.number("max_iter", self.max_iter, 1, integer=True)
 
     def frames(self, length: int | None) -> int:
