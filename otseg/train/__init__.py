@@ -7,6 +7,7 @@ from otseg.train.experiment import evaluate_baseline, evaluate_experiment, run_e
 from otseg.train.fit import fit
 from otseg.train.folders import new_folder, next_folder
 from otseg.train.pictures import draw_comparison, draw_model
+from otseg.train.long_files import long_file, segment_long_file
 from otseg.train.presets import train_preset
 from otseg.train.published import PUBLISHED, Published, published_results
 from otseg.train.reproduce import compare_with_published, plan_reproduction, reproduce
@@ -35,6 +36,7 @@ __all__ = [
     "fit",
     "fit_restarts",
     "load_model",
+    "long_file",
     "make_settings",
     "new_folder",
     "next_folder",
@@ -46,6 +48,7 @@ __all__ = [
     "save_model",
     "segment_dataset",
     "segment_files",
+    "segment_long_file",
     "train_preset",
     "write_labels",
 ]
