@@ -27,8 +27,8 @@ def segment_stream(
     """Label a sequence that comes in blocks, or that lies in a file too large for the memory.
 
     :class:`Stream`, with its mathematics, pushed to the end. With ``passes`` above 1 the sequence is read again, with
-    the shares that the actions had in the pass before; only the last pass yields. Every pass takes the same time; each
-    is closer to the answer to the whole sequence.
+    the shares that the actions had in the pass before (the mean of those that it used and those that it found); only
+    the last pass yields. Every pass takes the same time, and comes closer to the answer to the whole sequence.
 
     Args:
         blocks: Features of consecutive frames: any iterable of ``(n, D)`` tensors or arrays; or one ``(N, D)`` tensor
@@ -71,10 +71,13 @@ def segment_stream(
 
 
 def _passes(blocks: Iterable[Any], stream: Stream, options: dict[str, Any], passes: int) -> Iterator[Decided]:
+    shares: Tensor | None = None
     for _ in range(passes - 1):
         for _ in _pushed(stream, blocks):
             pass
-        stream = Stream(stream.problem, **options, shares=stream.shares)
+        # From the second pass on the shares swing around those of the whole sequence: half way is much closer.
+        shares = stream.shares if shares is None else (shares + stream.shares) / 2
+        stream = Stream(stream.problem, **options, shares=shares)
     yield from _pushed(stream, blocks)
 
 
