@@ -139,7 +139,6 @@ def agreement(options: argparse.Namespace) -> None:
         data += [synthetic_data(100_000), synthetic_data(100_000, drift=True)]
         if options.data_root is not None:
             data.insert(0, recordings(options.data_root))
-        data.append(synthetic_data(1_000_000))
     rows: list[dict[str, Any]] = []
     for each in data:
         for name, settings in (("segmenting", SEGMENTING), ("training", TRAINING)):
@@ -150,7 +149,7 @@ def agreement(options: argparse.Namespace) -> None:
                 "windows alone": partial(independent, each, settings, window),
                 "windows alone, overlapping": partial(independent, each, settings, window, lookahead),
             }
-            for passes in (1, 2, 3, 4) if len(each.labels) < 500_000 else (1, 2):
+            for passes in (1, 2, 3, 4):
                 works[f"stream, {passes} pass{'es' * (passes > 1)}"] = partial(
                     stream, each, settings, window, lookahead, passes
                 )

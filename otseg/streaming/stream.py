@@ -35,9 +35,9 @@ class Decided:
 class Stream:
     r"""Segments a sequence that comes bit by bit; time per frame and memory do not grow with its length.
 
-    At most ``window`` frames wait at a time. When they are full, their transport problem is solved and all but the
-    newest ``lookahead`` of them are decided; so the answer to a frame comes between ``lookahead`` and ``window``
-    frames after it.
+    At most ``window`` frames wait at a time. When one more comes, their transport problem is solved and all but the
+    newest ``lookahead`` of them are decided; so the answer to a frame comes more than ``lookahead`` and at most
+    ``window`` frames after it.
 
     Mirror descent of a whole sequence does in every iteration, for every frame, what the frames within the radius and
     the ``K`` sums of the plan over all frames say, and nothing else. So a window goes through the same iterations, and
@@ -144,11 +144,11 @@ class Stream:
         checks.finite("block", block)
         start, found = self._decided, []
         while len(block):
+            if len(self._waiting) == self.window:  # and there is a frame after it
+                found.append(self._decide(self.window - self.lookahead))
             room = self.window - len(self._waiting)
             self._append(block[:room])
             block = block[room:]
-            if len(self._waiting) == self.window:
-                found.append(self._decide(self.window - self.lookahead))
         return Decided(start, torch.cat(found) if found else self._waiting[:0])
 
     @torch.no_grad()
@@ -211,12 +211,13 @@ class Stream:
 
     def _decide(self, count: int) -> Tensor:
         """Solve the window, let its first frames go, and keep what those after them need; their shares."""
-        problem, path = self.problem, []
+        problem, sums, path = self.problem, [], []
         for i, shares in enumerate(descend(self._terms(), problem.max_iter)):
             decided = shares[:count]
             if i < problem.max_iter:
-                self._sums[i] += decided.sum(dim=0, dtype=torch.float64)
+                sums.append(decided.sum(dim=0, dtype=torch.float64))
                 path.append(decided[max(0, count - self._radius) :].clone())
+        self._sums = self._sums + torch.stack(sums)
         self._before = torch.cat([self._before, torch.stack(path)], dim=1)[:, -self._radius or count :].clone()
         self._waiting = self._waiting[count:].clone()
         self._decided += count
@@ -248,7 +249,7 @@ class Stream:
                 value = slope * column
             else:
                 slope = ((sums[i] + column) / known).clamp(min=tiny).log() - expected
-                had = sums[i].clamp(min=tiny)
+                had = sums[i].clamp(min=1e-30)  # below, what it adds is below the rounding of anything
                 value = sums[i] * torch.log1p(column / had) + column * slope - column  # KL, over that of the sums alone
             slope = problem.rho_b * torch.where(positive, slope, 0)
             return problem.rho_b * torch.where(positive, value, 0).sum(dim=1).to(cost.dtype), slope.to(cost.dtype)
