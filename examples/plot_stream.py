@@ -55,7 +55,7 @@ def main(folder: Path) -> Path:
     layout = {"height_ratios": [3, 1.2, 1.5]}
     figure, axes = pyplot.subplots(3, 1, figsize=(12, 7.5), sharex=True, layout="constrained", gridspec_kw=layout)
     plot_segments(list(ribbons.values()), names=list(ribbons), class_names=NAMES, ax=axes[0])
-    axes[0].set(title="A stream decides with a fixed delay, and hardly differs from the whole sequence", xlabel="")
+    axes[0].set(title="A stream decides with a bounded delay, and hardly differs from the whole sequence", xlabel="")
     colors = palette(len(delays))
     for i, (name, color) in enumerate(zip(delays, colors, strict=True)):
         different = (ribbons[name] != whole).nonzero().flatten()

@@ -6,8 +6,8 @@ from otseg.train.evaluation import evaluate_labels, evaluate_model, segment_data
 from otseg.train.experiment import evaluate_baseline, evaluate_experiment, run_experiment
 from otseg.train.fit import fit
 from otseg.train.folders import new_folder, next_folder
-from otseg.train.pictures import draw_comparison, draw_model
 from otseg.train.long_files import long_file, segment_long_file
+from otseg.train.pictures import draw_comparison, draw_model
 from otseg.train.presets import train_preset
 from otseg.train.published import PUBLISHED, Published, published_results
 from otseg.train.reproduce import compare_with_published, plan_reproduction, reproduce

@@ -1,5 +1,6 @@
 import gc
 import io
+from itertools import pairwise
 
 import pytest
 import torch
@@ -29,7 +30,7 @@ def stream_of(prototypes, *, window, lookahead=None, length=None, shares=None, *
 
 def pushed(stream, x, size=37):
     parts = [stream.push(block) for block in torch.split(x, size)] + [stream.finish()]
-    for one, after in zip(parts, parts[1:], strict=False):
+    for one, after in pairwise(parts):
         assert one.start + len(one.shares) == after.start
     return torch.cat([part.shares for part in parts])
 
@@ -38,7 +39,9 @@ def whole(x, prototypes, **settings):
     return otseg.gromov_ot(otseg.costs.cosine(x[None], prototypes), grad="none", **{**SETTINGS, **settings})
 
 
-@pytest.mark.parametrize("settings", [{}, {"rho_b": 0.0}, {"order": 0.3}, {"radius": 0.04}, {"alpha": 0.2, "max_iter": 7}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"rho_b": 0.0}, {"order": 0.3}, {"radius": 0.04}, {"alpha": 0.2, "max_iter": 7}]
+)
 @pytest.mark.parametrize(("window", "lookahead"), [(400, 100), (400, 399), (1000, 900)])
 def test_a_window_of_all_frames_is_the_whole_sequence(settings, window, lookahead):
     x, _, prototypes = frames(400)
@@ -196,7 +199,15 @@ def test_convex_problems_reach_their_optimum():
     shares = None
     for _ in range(4):
         stream = stream_of(
-            prototypes, window=100, lookahead=0, alpha=0.0, radius=None, epsilon=0.1, rho_b=0.2, max_iter=60, shares=shares
+            prototypes,
+            window=100,
+            lookahead=0,
+            alpha=0.0,
+            radius=None,
+            epsilon=0.1,
+            rho_b=0.2,
+            max_iter=60,
+            shares=shares,
         )
         found, shares = pushed(stream, x), stream.shares if shares is None else (shares + stream.shares) / 2
     torch.testing.assert_close(found, optimum, rtol=0, atol=0.02)

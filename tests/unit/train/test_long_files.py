@@ -3,9 +3,7 @@ import pytest
 from otseg.train.long_files import written
 
 
-@pytest.mark.parametrize(
-    ("form", "text"), [("frames", "1\n1\n0\n"), ("segments", "start,stop,action\n0,2,1\n2,3,0\n")]
-)
+@pytest.mark.parametrize(("form", "text"), [("frames", "1\n1\n0\n"), ("segments", "start,stop,action\n0,2,1\n2,3,0\n")])
 def test_a_file_has_its_name_when_it_is_whole(tmp_path, form, text):
     path = tmp_path / "labels" / "x.txt"
     found = written([(0, 2, 1), (2, 3, 0)], path, form)
