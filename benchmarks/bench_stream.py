@@ -211,8 +211,8 @@ def memory(options: argparse.Namespace) -> None:
                 )
                 print(rows[-1], file=sys.stderr)
     notes = (
-        "From a .npy file of 64 features on disk to labels: reading, standardizing, cosine cost, 25 iterations. `whole` "
-        "loads the file; `stream` reads it twice, in windows of 4000 frames, lookahead 120, radius 40. Every "
+        "From a .npy file of 64 features on disk to labels: reading, standardizing, cosine cost, 25 iterations. "
+        "`whole` loads the file; `stream` reads it twice, in windows of 4000 frames, lookahead 120, radius 40. Every "
         "row in a process of its own: `MiB before` is its peak with its imports, `MiB beyond` what it rises by."
     )
     write("bench_stream_memory", "Streams: time and memory of long files", rows, notes, options.output)
