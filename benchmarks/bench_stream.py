@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 import otseg
-from benchmarks._report import RESULTS, peak_gib, write
+from benchmarks._report import RESULTS, write
 from otseg.data import FeatureBlocks, load_folder
 from otseg.data.signal import draw_features
 from otseg.metrics import evaluate
@@ -216,6 +216,12 @@ def memory(options: argparse.Namespace) -> None:
         "row in a process of its own: `MiB before` is its peak with its imports, `MiB beyond` what it rises by."
     )
     write("bench_stream_memory", "Streams: time and memory of long files", rows, notes, options.output)
+
+
+def peak_gib() -> float:
+    """Largest resident memory of this process; ``ru_maxrss`` starts at that of the process that started it."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 2**20
 
 
 def alone(folder: str, n: int, method: str) -> None:
