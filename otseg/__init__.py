@@ -1,6 +1,6 @@
 """Differentiable optimal transport for temporal segmentation."""
 
-from otseg import costs, data, decode, metrics, models, plots, priors, solvers
+from otseg import costs, data, decode, metrics, models, plots, priors, solvers, streaming
 from otseg.costs import sliced_wasserstein
 from otseg.doors import gromov_ot, sinkhorn, temporal_ot
 from otseg.nn import feature_dispatch
@@ -31,6 +31,7 @@ __all__ = [
     "sliced_wasserstein",
     "solve",
     "solvers",
+    "streaming",
     "temporal_ot",
 ]
 

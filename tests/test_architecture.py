@@ -20,6 +20,7 @@ ROWS = (
     ("solve",),
     ("doors",),
     ("models",),
+    ("streaming",),
     ("train",),
     ("estimators",),
     ("report",),

@@ -6,8 +6,8 @@ import json
 import math
 import sys
 import traceback
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from os import PathLike
 from typing import Any, TypeVar
@@ -143,6 +143,16 @@ def progress(items: Iterable[T], label: str, length: int | None = None) -> Itera
         return
     with click.progressbar(items, length=length, label=label, file=sys.stderr) as bar:
         yield from bar
+
+
+@contextmanager
+def advancing(total: int, label: str) -> Iterator[Callable[[int], None]]:
+    """A function that says how much more of ``total`` is done, shown as :func:`progress` is."""
+    if not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    with click.progressbar(length=total, label=label, file=sys.stderr) as bar:
+        yield bar.update
 
 
 def _flag(name: str, text: str) -> click.Option:

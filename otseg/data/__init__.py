@@ -1,5 +1,6 @@
 """Data: sequences from memory or benchmark folders, batches, sampling of frames, and synthetic activities."""
 
+from otseg.data.blocks import FeatureBlocks, FeatureStatistics
 from otseg.data.breakfast_like import breakfast_like, breakfast_statistics
 from otseg.data.check import Finding, check_folder
 from otseg.data.collate import collate, unpad, unpad_tensor
@@ -15,6 +16,8 @@ from otseg.data.synthetic import make_activity
 __all__ = [
     "LAYOUTS",
     "EpochSampler",
+    "FeatureBlocks",
+    "FeatureStatistics",
     "Finding",
     "LabelMap",
     "Layout",

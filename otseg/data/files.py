@@ -30,7 +30,7 @@ def read_features(path: Path, *, transposed: bool = False) -> Float[Tensor, "N D
         FileNotFoundError: If there is no such file.
         ValueError: If the file is empty, truncated, not numeric, not two-dimensional, or not finite.
     """
-    array = _open_array(path) if path.suffix == ".npy" else _parse_rows(path)
+    array = open_array(path) if path.suffix == ".npy" else _parse_rows(path)
     if transposed:
         array = array.T
     with np.errstate(over="ignore"):  # what overflows float32 is reported below
@@ -58,7 +58,7 @@ def features_shape(path: Path) -> tuple[int, int]:
         ValueError: If the file is empty, truncated or not a two-dimensional array.
     """
     if path.suffix == ".npy":
-        rows, columns = _open_array(path).shape
+        rows, columns = open_array(path).shape
         return rows, columns
     _require_content(path)
     rows = columns = 0
@@ -178,7 +178,7 @@ def _require_content(path: Path) -> None:
             checks.fail_file(path, "is empty", "Copy it again from its source.")
 
 
-def _open_array(path: Path) -> npt.NDArray[np.generic]:
+def open_array(path: Path) -> npt.NDArray[np.generic]:
     """A memory map of a numeric array of shape (rows, columns)."""
     _require_content(path)
     try:

@@ -6,6 +6,7 @@ from otseg.train.evaluation import evaluate_labels, evaluate_model, segment_data
 from otseg.train.experiment import evaluate_baseline, evaluate_experiment, run_experiment
 from otseg.train.fit import fit
 from otseg.train.folders import new_folder, next_folder
+from otseg.train.long_files import long_file, segment_long_file
 from otseg.train.pictures import draw_comparison, draw_model
 from otseg.train.presets import train_preset
 from otseg.train.published import PUBLISHED, Published, published_results
@@ -35,6 +36,7 @@ __all__ = [
     "fit",
     "fit_restarts",
     "load_model",
+    "long_file",
     "make_settings",
     "new_folder",
     "next_folder",
@@ -46,6 +48,7 @@ __all__ = [
     "save_model",
     "segment_dataset",
     "segment_files",
+    "segment_long_file",
     "train_preset",
     "write_labels",
 ]
