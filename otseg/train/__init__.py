@@ -6,13 +6,13 @@ from otseg.train.evaluation import evaluate_labels, evaluate_model, segment_data
 from otseg.train.experiment import evaluate_baseline, evaluate_experiment, run_experiment
 from otseg.train.fit import fit
 from otseg.train.folders import new_folder, next_folder
-from otseg.train.pictures import draw_comparison, draw_model
+from otseg.train.pictures import draw_comparison, draw_model, draw_segments
 from otseg.train.presets import train_preset
 from otseg.train.published import PUBLISHED, Published, published_results
 from otseg.train.reproduce import compare_with_published, plan_reproduction, reproduce
 from otseg.train.restarts import Restarts, fit_restarts
 from otseg.train.results import Results, Spread, compare_results
-from otseg.train.segmenting import feature_files, segment_files, write_labels
+from otseg.train.segmenting import feature_files, segment_files, segment_table, write_labels
 from otseg.train.settings import Settings, make_settings
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "compare_with_published",
     "draw_comparison",
     "draw_model",
+    "draw_segments",
     "evaluate_baseline",
     "evaluate_experiment",
     "evaluate_labels",
@@ -46,6 +47,7 @@ __all__ = [
     "save_model",
     "segment_dataset",
     "segment_files",
+    "segment_table",
     "train_preset",
     "write_labels",
 ]

@@ -2,9 +2,9 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from torch import Tensor
 
@@ -76,7 +76,28 @@ def segment_files(model: SegmentationModel, config: TrainConfig, files: Iterable
         yield path.stem, segment_dataset(model, SequenceDataset([sequence]), config=config)[0]
 
 
-def write_labels(path: Path, labels: Tensor, form: LabelFormat) -> None:
+def segment_table(labels: Mapping[str, Tensor], frame_rate: float | None = None) -> str:
+    """The segments of sequences as a CSV file, one line each.
+
+    Args:
+        labels: The action of every frame, by name of the sequence.
+        frame_rate: Frames per second, above 0; adds the columns of seconds.
+
+    Returns:
+        Lines with the columns ``sequence``, ``start``, ``stop`` (the frame after the last), ``action``, and
+        ``start_seconds``, ``stop_seconds`` if there is a frame rate.
+
+    Example:
+        >>> print(segment_table({"a": torch.tensor([2, 2, 0])}, frame_rate=2.0), end="")
+        sequence,start,stop,action,start_seconds,stop_seconds
+        a,0,2,2,0.0,1.0
+        a,2,3,0,1.0,1.5
+    """
+    rows = [(name, *row) for name, values in labels.items() for row in _rows(values, frame_rate)]
+    return _csv([("sequence", *_columns(frame_rate)), *rows])
+
+
+def write_labels(path: Path, labels: Tensor, form: LabelFormat, frame_rate: float | None = None) -> None:
     """Write the labels of a sequence.
 
     Args:
@@ -84,13 +105,28 @@ def write_labels(path: Path, labels: Tensor, form: LabelFormat) -> None:
         labels: The action of every frame.
         form: ``"frames"``: one number per line and frame; ``"segments"``: a CSV file with the columns ``start``,
             ``stop`` (the frame after the last) and ``action``.
+        frame_rate: See :func:`segment_table`.
     """
     checks.choice("form", form, ("frames", "segments"))
     if form == "frames":
         write_text(path, "".join(f"{label}\n" for label in labels.tolist()))
         return
+    write_text(path, _csv([_columns(frame_rate), *_rows(labels, frame_rate)]))
+
+
+def _columns(frame_rate: float | None) -> tuple[str, ...]:
+    return ("start", "stop", "action", *(() if frame_rate is None else ("start_seconds", "stop_seconds")))
+
+
+def _rows(labels: Tensor, frame_rate: float | None) -> list[tuple[Any, ...]]:
+    """The segments of one sequence, in frames and, if there is a frame rate, in seconds to the microsecond."""
+    if frame_rate is None:
+        return [tuple(found) for found in segments(labels)]
+    checks.number("frame_rate", frame_rate, 0, open_low=True)
+    return [(*found, *(round(frame / frame_rate, 6) for frame in found[:2])) for found in segments(labels)]
+
+
+def _csv(rows: Iterable[Iterable[Any]]) -> str:
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["start", "stop", "action"])
-    writer.writerows(segments(labels))
-    write_text(path, text.getvalue())
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
