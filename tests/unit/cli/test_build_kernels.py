@@ -8,13 +8,16 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 import otseg_cuda
 from otseg_cuda import build
 
 ROOT = Path(__file__).resolve().parents[3]
+old = tuple(int(part) for part in torch.__version__.split(".")[:2]) < build.OLDEST_TORCH
 compiled = pytest.mark.skipif(
-    not (shutil.which("c++") and sys.platform == "linux"), reason="no C++ compiler on Linux, so nothing is compiled"
+    old or not (shutil.which("c++") and sys.platform == "linux"),
+    reason="an old torch, or no C++ compiler on Linux: nothing is compiled",
 )
 
 
