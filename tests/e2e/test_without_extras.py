@@ -33,7 +33,7 @@ CALLS = {
     "otseg.plots.plot_plan(result)": "plots",
     "otseg.plots.plot_cost(cost)": "plots",
     "otseg.plots.plot_segments(result.labels())": "plots",
-    "otseg.plots.plot_curves([1.0, 0.5])": "plots",
+    "otseg.plots.plot_curves({'loss': [1.0, 0.5]})": "plots",
     "otseg.costs.sinkhorn_divergence(x, x, epsilon=0.1)": "geomloss",
     "otseg.solvers.sinkhorn_points(x, x, epsilon=0.1, backend='keops')": "keops",
     "model.push_to_hub('me/model')": "hub",
