@@ -6,7 +6,6 @@ The environments borrow what otseg requires (torch, NumPy, ...) from the Python 
 packages are installed anew. The exit status is 1 if a case went wrong.
 """
 
-import ast
 import json
 import os
 import shutil
