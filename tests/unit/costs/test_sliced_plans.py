@@ -14,8 +14,7 @@ from otseg.costs import _sets, euclidean, expected_sliced_plan, min_sliced_plan,
 from otseg.priors import LinearPrior
 from otseg.solvers import mirror_descent
 
-
-with_plans = pytest.mark.skipif(not hasattr(ot, "expected_sliced_plan"), reason="POT < 0.9.6 has no sliced plans")
+with_plans = pytest.mark.skipif(not hasattr(ot, "expected_sliced_plan"), reason="this POT has no sliced plans")
 
 
 @pytest.fixture
