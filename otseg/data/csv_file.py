@@ -4,7 +4,7 @@ import csv
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 import numpy.typing as npt
@@ -48,9 +48,9 @@ def read_csv(path: Path) -> npt.NDArray[np.float64]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             form = _read_form(path, file)
-            options = {"delimiter": form.delimiter, "usecols": form.columns, "quotechar": '"', "comments": None}
+            how: dict[str, Any] = {"delimiter": form.delimiter, "usecols": form.columns, "quotechar": '"'}
             try:
-                array = np.loadtxt(file, dtype=np.float64, ndmin=2, **options)
+                array: npt.NDArray[np.float64] = np.loadtxt(file, dtype=np.float64, ndmin=2, comments=None, **how)
             except ValueError as error:
                 _explain(path, form)
                 checks.fail_file(path, f"is not a table of numbers ({error})")

@@ -125,9 +125,9 @@ def draw_segments(path: str | Path, labels: Mapping[str, Tensor], frame_rate: fl
         frame_rate: Frames per second; the axis of time is in frames if ``None``.
     """
     plt = pyplot()
-    axes = plot_segments(list(labels.values()), names=list(labels), frame_rate=frame_rate)
-    axes.figure.savefig(path, dpi=120)
-    plt.close(axes.figure)
+    figure: Any = plot_segments(list(labels.values()), names=list(labels), frame_rate=frame_rate).figure
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
 
 
 def pyplot() -> Any:
