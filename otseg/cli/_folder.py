@@ -11,7 +11,7 @@ from otseg.data import LAYOUTS, layout_help
 F = TypeVar("F", bound=Callable[..., Any])
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 LAYOUT = """The folder holds:
-  features/[<activity>/]<sequence>.npy (or .txt): one row per frame
+  features/[<activity>/]<sequence>.npy (or .csv, .txt): one row per frame
   groundTruth/<sequence> (or <sequence>.txt): the name of one class per line and frame; --no-labels if there is none
   mapping/mapping.txt: one line '<id> <name>' per class, the id below 0 for background"""
 

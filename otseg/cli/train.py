@@ -63,4 +63,11 @@ def train(
         settings, data, folder=output, seeds=seeds, restarts=restarts, activities=activities, **trainer
     )
     only_first_process()
-    return Outcome({"folder": output, **results.as_dict()}, f"{results.markdown()}\nWritten to {output}")
+    return Outcome({"folder": output, **results.as_dict()}, f"{results.markdown()}\n{_written(output)}")
+
+
+def _written(output: Path) -> str:
+    """Where the models are, and what to do with them."""
+    models = sorted(output.glob("*/*/model.safetensors"))
+    command = f"\nSegment recordings with: otseg segment {models[0].parent} FILES..." if models else ""
+    return f"Written to {output}{command}"

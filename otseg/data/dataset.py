@@ -142,7 +142,7 @@ class SequenceDataset(Dataset[Sequence]):
         for source in self.sources:
             if source.labels is not None:
                 found.update(torch.unique(self.evaluation_labels(source.labels)).tolist())
-        fix = "Declare it with actions={activity: number}."
+        fix = "Declare it with actions={activity: number}, or with --n-actions on the command line."
         checks.require(len(found - {-1}) > 0, "actions", "given where no sequence has labels", "nothing", fix)
         return len(found - {-1})
 

@@ -11,16 +11,20 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from otseg import checks
+from otseg.data.csv_file import csv_shape, is_number, read_csv
 
 #: Endings of the files that hold features.
-FEATURE_SUFFIXES = (".npy", ".txt")
+FEATURE_SUFFIXES = (".npy", ".csv", ".txt")
 
 
 def read_features(path: Path, *, transposed: bool = False) -> Float[Tensor, "N D"]:
-    """Features of every frame, from an array (``.npy``) or from lines of numbers (``.txt``).
+    """Features of every frame, from an array (``.npy``), a table (``.csv``) or lines of numbers (``.txt``).
 
     Args:
-        path: File of shape (N, D), or one line per frame with numbers separated by white space.
+        path: File of shape (N, D), or one line per frame. The columns of a table may have names in its first line; one
+            that is called ``time``, ``timestamp``, ``date``, ``datetime`` or ``index``, with a unit or without, is no
+            feature, nor is one without a name (:mod:`otseg.data.csv_file`). Other text has numbers separated by white
+            space.
         transposed: Whether the file holds (D, N).
 
     Returns:
@@ -30,7 +34,7 @@ def read_features(path: Path, *, transposed: bool = False) -> Float[Tensor, "N D
         FileNotFoundError: If there is no such file.
         ValueError: If the file is empty, truncated, not numeric, not two-dimensional, or not finite.
     """
-    array = open_array(path) if path.suffix == ".npy" else _parse_rows(path)
+    array = open_array(path) if path.suffix == ".npy" else _parse_text(path)
     if transposed:
         array = array.T
     with np.errstate(over="ignore"):  # what overflows float32 is reported below
@@ -61,6 +65,8 @@ def features_shape(path: Path) -> tuple[int, int]:
         rows, columns = open_array(path).shape
         return rows, columns
     _require_content(path)
+    if path.suffix == ".csv":
+        return csv_shape(path)
     rows = columns = 0
     with path.open("rb") as file:
         for line in file:
@@ -85,6 +91,9 @@ def read_mapping(path: Path) -> dict[str, int]:
         FileNotFoundError: If there is no such file.
         ValueError: If a line is malformed, or an id or a name appears twice.
     """
+    if not path.is_file():
+        fix = "It names the classes; without ground truth, pass labels=False (--no-labels)."
+        checks.fail_file(path, "does not exist or is not a file", fix, FileNotFoundError)
     ids: dict[str, int] = {}
     for number, identifier, name in _mapping_lines(path):
         if name in ids:
@@ -193,9 +202,11 @@ def open_array(path: Path) -> npt.NDArray[np.generic]:
     return array
 
 
-def _parse_rows(path: Path) -> npt.NDArray[np.generic]:
+def _parse_text(path: Path) -> npt.NDArray[np.generic]:
     """Rows of numbers of a text file."""
     _require_content(path)
+    if path.suffix == ".csv":
+        return read_csv(path)
     try:
         return np.loadtxt(path, dtype=np.float64, ndmin=2, comments=None)
     except ValueError as error:
@@ -212,16 +223,7 @@ def _explain_rows(path: Path, lines: Sequence[str]) -> None:
         if words and len(words) != columns:
             fix = "The file may be cut off; copy it again from its source."
             checks.fail_file(path, f"line {number}: {len(words)} numbers, but {columns} before", fix)
-        bad = [word for word in words if not _is_number(word)]
+        bad = [word for word in words if not is_number(word)]
         if bad:
             fix = "Separate numbers by white space."
             checks.fail_file(path, f"line {number}: {bad[0]!r} is not a number", fix)
-
-
-def _is_number(word: str) -> bool:
-    """Whether a word of a text file can be read as a number."""
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True

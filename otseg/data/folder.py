@@ -34,9 +34,10 @@ def find_sequences(
     """
     if not folder.is_dir():
         fix = "It holds one file of features per sequence."
+        if _feature_files(folder.parent):
+            fix = f"If those are the files in {folder.parent} itself, pass features='.' (--features .)."
         checks.fail_file(folder, "does not exist or is not a folder", fix, FileNotFoundError)
-    files = [path for path in [*folder.glob("[!.]*"), *folder.glob("[!.]*/[!.]*")] if path.is_file()]
-    files = [path for path in files if path.suffix in FEATURE_SUFFIXES]
+    files = _feature_files(folder) + _feature_files(folder, "[!.]*/[!.]*")
     if not files:
         fix = f"Put one file per sequence there, ending in {' or '.join(FEATURE_SUFFIXES)}."
         checks.fail_file(folder, "holds no files of features", fix, FileNotFoundError)
@@ -53,6 +54,10 @@ def find_sequences(
         checks.choice("activity", activity, tuple(sorted({item[2] for item in found})))
         found = [item for item in found if item[2] == activity]
     return sorted(found, key=lambda item: (item[2], item[1]))
+
+
+def _feature_files(folder: Path, pattern: str = "[!.]*") -> list[Path]:
+    return [path for path in folder.glob(pattern) if path.suffix in FEATURE_SUFFIXES and path.is_file()]
 
 
 def _activity(path: Path, folder: Path, pattern: str | None) -> str:

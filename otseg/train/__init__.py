@@ -7,13 +7,13 @@ from otseg.train.experiment import evaluate_baseline, evaluate_experiment, run_e
 from otseg.train.fit import fit
 from otseg.train.folders import new_folder, next_folder
 from otseg.train.long_files import long_file, segment_long_file
-from otseg.train.pictures import draw_comparison, draw_model
+from otseg.train.pictures import draw_comparison, draw_model, draw_segments
 from otseg.train.presets import train_preset
 from otseg.train.published import PUBLISHED, Published, published_results
 from otseg.train.reproduce import compare_with_published, plan_reproduction, reproduce
 from otseg.train.restarts import Restarts, fit_restarts
 from otseg.train.results import Results, Spread, compare_results
-from otseg.train.segmenting import feature_files, segment_files, write_labels
+from otseg.train.segmenting import feature_files, segment_files, segment_table, write_labels
 from otseg.train.settings import Settings, make_settings
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "compare_with_published",
     "draw_comparison",
     "draw_model",
+    "draw_segments",
     "evaluate_baseline",
     "evaluate_experiment",
     "evaluate_labels",
@@ -49,6 +50,7 @@ __all__ = [
     "segment_dataset",
     "segment_files",
     "segment_long_file",
+    "segment_table",
     "train_preset",
     "write_labels",
 ]

@@ -1,5 +1,6 @@
 """Label files of features that are too long to be held, window by window."""
 
+import csv
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from otseg.models import SegmentationModel
 from otseg.streaming import Decided, StreamProblem, segment_stream, stream_problem
 from otseg.train.config import TrainConfig
 from otseg.train.files import replacing
-from otseg.train.segmenting import LabelFormat
+from otseg.train.segmenting import LabelFormat, table_columns, table_rows
 
 
 def long_file(path: Path, model: SegmentationModel, size: int) -> FeatureBlocks:
@@ -66,17 +67,25 @@ def segment_long_file(
     )
 
 
-def written(parts: Iterable[Segment], path: Path, form: LabelFormat) -> Iterator[Segment]:
+def written(
+    parts: Iterable[Segment], path: Path, form: LabelFormat, frame_rate: float | None = None
+) -> Iterator[Segment]:
     """The segments of a sequence, while they are written; the file has its name when all of them are in it.
 
     Args:
         parts: Segments in order, of all frames, such as those of :func:`otseg.streaming.stream_segments`.
         path: The file.
-        form: As in :func:`otseg.train.write_labels`.
+        form: As in :func:`otseg.train.write_labels`, like ``frame_rate``.
+        frame_rate: Frames per second.
     """
     checks.choice("form", form, ("frames", "segments"))
     with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
-        file.write("" if form == "frames" else "start,stop,action\n")
-        for start, stop, action in parts:
-            file.write(f"{action}\n" * (stop - start) if form == "frames" else f"{start},{stop},{action}\n")
-            yield Segment(start, stop, action)
+        rows = csv.writer(file, lineterminator="\n")
+        if form == "segments":
+            rows.writerow(table_columns(frame_rate))
+        for part in parts:
+            if form == "frames":
+                file.write(f"{part[2]}\n" * (part[1] - part[0]))
+            else:
+                rows.writerows(table_rows([part], frame_rate))
+            yield part

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from otseg import checks
 from otseg.data import SequenceDataset
 from otseg.metrics import match
 from otseg.metrics.evaluate import TITLES
@@ -42,7 +43,7 @@ def draw_model(
         labels: Actions of every sequence, as the model numbers them.
         history: Curves: ``"train/loss"``, and ``"val/<metric>"`` if there was a validation.
     """
-    plt = _pyplot()
+    plt = pyplot()
     target, title = true_labels(data), type(model).__name__
     result = model.segment(model_input(data.select([0]), config)[0].features.unsqueeze(0))
     n_actions = result.plan.shape[2]
@@ -83,7 +84,7 @@ def draw_comparison(
         labels: For every method the actions of every sequence.
         results: What the methods scored.
     """
-    plt = _pyplot()
+    plt = pyplot()
     target = true_labels(data)
     matched = {name: match(list(rows), target, ignore_labels=(-1,)).apply(list(rows)) for name, rows in labels.items()}
     n = min(_N_COMPARED, len(data))
@@ -115,10 +116,26 @@ def draw_comparison(
     plt.close("all")
 
 
-def _pyplot() -> Any:
-    """Matplotlib's pyplot, drawing into files."""
-    import matplotlib as mpl
+def draw_segments(path: str | Path, labels: Mapping[str, Tensor], frame_rate: float | None = None) -> None:
+    """Draw the segments of sequences as ribbons, see :func:`otseg.plots.plot_segments`; needs the extra ``plots``.
 
+    Args:
+        path: File to write; its ending says the format.
+        labels: The action of every frame, by name of the sequence.
+        frame_rate: Frames per second; the axis of time is in frames if ``None``.
+    """
+    plt = pyplot()
+    figure: Any = plot_segments(list(labels.values()), names=list(labels), frame_rate=frame_rate).figure
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+
+
+def pyplot() -> Any:
+    """Matplotlib's pyplot, drawing into files; needs the extra ``plots``."""
+    try:
+        import matplotlib as mpl
+    except ModuleNotFoundError:
+        checks.missing_extra("matplotlib", "plots")
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 

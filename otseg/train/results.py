@@ -123,7 +123,8 @@ class Results:
     def markdown(self) -> str:
         """A table for each scope, in percent, mean ± standard deviation over the seeds."""
         if not self.scored:
-            return f"# {self.title}\n\n{len(self.runs)} models trained; there is no ground truth to score them with.\n"
+            models = "1 model" if len(self.runs) == 1 else f"{len(self.runs)} models"
+            return f"# {self.title}\n\n{models} trained; there is no ground truth to score with.\n"
         parts = [f"# {self.title}\n"]
         for scope, meaning in SCOPES.items():
             rows = [["activity", "videos", "frames", *TITLES.values()]]

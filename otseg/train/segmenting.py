@@ -2,11 +2,11 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Sequence as Seq
 from functools import partial
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from torch import Tensor
 
@@ -15,6 +15,7 @@ from otseg.data import Sequence, SequenceDataset
 from otseg.data.files import FEATURE_SUFFIXES, features_shape, read_features
 from otseg.data.folder import is_transposed
 from otseg.decode import segments
+from otseg.decode.segments import Segment
 from otseg.models import SegmentationModel
 from otseg.models.spread import spread
 from otseg.train.config import TrainConfig
@@ -90,7 +91,28 @@ def _segment_files(config: TrainConfig, model: SegmentationModel, files: Seq[Pat
     return found
 
 
-def write_labels(path: Path, labels: Tensor, form: LabelFormat) -> None:
+def segment_table(labels: Mapping[str, Tensor], frame_rate: float | None = None) -> str:
+    """The segments of sequences as a CSV file, one line each.
+
+    Args:
+        labels: The action of every frame, by name of the sequence.
+        frame_rate: Frames per second, above 0; adds the columns of seconds.
+
+    Returns:
+        Lines with the columns ``sequence``, ``start``, ``stop`` (the frame after the last), ``action``, and
+        ``start_seconds``, ``stop_seconds`` if there is a frame rate.
+
+    Example:
+        >>> print(segment_table({"a": torch.tensor([2, 2, 0])}, frame_rate=2.0), end="")
+        sequence,start,stop,action,start_seconds,stop_seconds
+        a,0,2,2,0.0,1.0
+        a,2,3,0,1.0,1.5
+    """
+    rows = [(name, *row) for name, found in labels.items() for row in table_rows(segments(found), frame_rate)]
+    return table_text([("sequence", *table_columns(frame_rate)), *rows])
+
+
+def write_labels(path: Path, labels: Tensor, form: LabelFormat, frame_rate: float | None = None) -> None:
     """Write the labels of a sequence.
 
     Args:
@@ -98,13 +120,31 @@ def write_labels(path: Path, labels: Tensor, form: LabelFormat) -> None:
         labels: The action of every frame.
         form: ``"frames"``: one number per line and frame; ``"segments"``: a CSV file with the columns ``start``,
             ``stop`` (the frame after the last) and ``action``.
+        frame_rate: See :func:`segment_table`.
     """
     checks.choice("form", form, ("frames", "segments"))
     if form == "frames":
         write_text(path, "".join(f"{label}\n" for label in labels.tolist()))
         return
+    write_text(path, table_text([table_columns(frame_rate), *table_rows(segments(labels), frame_rate)]))
+
+
+def table_columns(frame_rate: float | None) -> tuple[str, ...]:
+    """Names of the columns of a table of segments."""
+    return ("start", "stop", "action", *(() if frame_rate is None else ("start_seconds", "stop_seconds")))
+
+
+def table_rows(parts: Iterable[Segment], frame_rate: float | None) -> Iterator[tuple[Any, ...]]:
+    """The rows: segments in frames and, if there is a frame rate, in seconds to the microsecond."""
+    if frame_rate is not None:
+        checks.number("frame_rate", frame_rate, 0, open_low=True)
+    for part in parts:
+        seconds = () if frame_rate is None else (round(frame / frame_rate, 6) for frame in part[:2])
+        yield (*part, *seconds)
+
+
+def table_text(rows: Iterable[Iterable[Any]]) -> str:
+    """Rows as a CSV file."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["start", "stop", "action"])
-    writer.writerows(segments(labels))
-    write_text(path, text.getvalue())
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()

@@ -1,5 +1,6 @@
 """What all commands share: exit status, one line per error, JSON and nothing else, lazy imports."""
 
+import inspect
 import io
 import json
 import math
@@ -14,7 +15,9 @@ from otseg.cli._common import Command, LazyGroup, Outcome, progress, to_json
 
 
 def run(function, *arguments):
-    return CliRunner().invoke(click.command(cls=Command)(function), arguments)
+    old = "mix_stderr" in inspect.signature(CliRunner).parameters  # click < 8.2
+    runner = CliRunner(**({"mix_stderr": False} if old else {}))
+    return runner.invoke(click.command(cls=Command)(function), arguments)
 
 
 @pytest.mark.parametrize(("ok", "status"), [(True, 0), (False, 1)])

@@ -140,6 +140,44 @@ def test_segment_explains_a_cluster_that_is_not_there(otseg_command, folder, tra
     assert "error: missing port number in address 'here'" in otseg_command(*arguments, "here", exit_code=2).stderr
 
 
+def test_segment_writes_seconds_and_draws(otseg_command, folder, trained, tmp_path):
+    pytest.importorskip("matplotlib")
+    model, picture = trained / "all" / "seed_0", tmp_path / "segments.png"
+    frames = list(csv.DictReader(io.StringIO(otseg_command("segment", model, folder / "features").stdout)))
+    options = ("--frame-rate", "25", "--picture", picture)
+    rows = list(csv.DictReader(io.StringIO(otseg_command("segment", model, folder / "features", *options).stdout)))
+    assert [{key: row[key] for key in frames[0]} for row in rows] == frames
+    for row in rows:
+        assert float(row["start_seconds"]) == int(row["start"]) / 25
+        assert float(row["stop_seconds"]) == int(row["stop"]) / 25
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    otseg_command("segment", model, folder / "features", "--frame-rate", "25", "--output", tmp_path / "files")
+    first = (tmp_path / "files" / f"{rows[0]['sequence']}.csv").read_text().splitlines()
+    assert first[:2] == ["start,stop,action,start_seconds,stop_seconds", ",".join(list(rows[0].values())[1:])]
+
+
+def test_segment_looks_for_matplotlib_first(otseg_command, folder, trained, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    arguments = ("segment", trained / "all" / "seed_0", folder / "features", "--output", tmp_path / "out")
+    assert "otseg[plots]" in otseg_command(*arguments, "--picture", "a.png", exit_code=2).stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_train_without_labels_says_what_to_do(otseg_command, folder, tmp_path):
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    for path in sorted((folder / "features").glob("*.npy")):
+        np.savetxt(logs / f"{path.stem}.csv", np.load(path), delimiter=",", header="a,b,c,d,e,f", comments="")
+    output, tiny = tmp_path / "run", (*TINY, "--model", "asot", "--output", tmp_path / "run")
+    assert "--features ." in otseg_command("train", logs, *tiny, "--no-labels", exit_code=2).stderr
+    flat = ("train", logs, "--features", ".", *tiny)
+    assert "--no-labels" in otseg_command(*flat, exit_code=2).stderr
+    assert "--n-actions" in otseg_command(*flat, "--no-labels", exit_code=2).stderr
+    done = otseg_command(*flat, "--no-labels", "--n-actions", "3").stdout
+    assert "1 model trained" in done
+    assert f"otseg segment {output / 'all' / 'seed_0'} FILES" in done
+
+
 def test_segment_refuses_other_features(otseg_command, trained, tmp_path):
     np.save(tmp_path / "wide.npy", np.zeros((20, 9), dtype=np.float32))
     refused = otseg_command("segment", trained / "all" / "seed_0", tmp_path / "wide.npy", exit_code=2)

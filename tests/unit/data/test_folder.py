@@ -45,6 +45,9 @@ def test_what_cannot_be_found(tmp_path):
     touch(tmp_path, "x/a.npy", "y/a.txt")
     with pytest.raises(ValueError, match=r"a\.txt: has the name of another sequence, .*a\.npy"):
         find_sequences(tmp_path)
+    touch(tmp_path, "plain/a.csv")
+    with pytest.raises(FileNotFoundError, match=r"plain itself, pass features='\.' \(--features \.\)"):
+        find_sequences(tmp_path / "plain" / "features")
 
 
 @pytest.mark.parametrize("place", ["v", "v.txt", "tea/v", "tea/v.txt"])

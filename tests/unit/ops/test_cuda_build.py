@@ -17,6 +17,7 @@ INCLUDE = Path(torch.__file__).parent / "include"
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(shutil.which(build.nvcc()[0]) is None, reason="no nvcc to compile the CUDA kernels"),
+    pytest.mark.skipif(tuple(map(int, torch.__version__.split(".")[:2])) < build.OLDEST_TORCH, reason="an old torch"),
 ]
 
 
