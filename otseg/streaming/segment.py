@@ -57,7 +57,7 @@ def segment_stream(
     if isinstance(problem, SegmentationModel):
         problem = stream_problem(problem)
     if hasattr(blocks, "shape"):
-        array = blocks
+        array: Any = blocks
         checks.require(len(array.shape) == 2, "blocks", "of shape (N, D)", checks.describe(array))
         length = len(array) if length is None else length
         checks.number("window", window, 1, integer=True)
@@ -66,7 +66,7 @@ def segment_stream(
     fix = "Give a list, an array, or an object whose __iter__ starts anew."
     checks.require(again, "passes", "1 for an iterator, which can be read only once", passes, fix)
     # Made here, so that what is wrong with the arguments is said by this call and not by the first frame.
-    options = {"window": window, "lookahead": lookahead, "length": length}
+    options: dict[str, Any] = {"window": window, "lookahead": lookahead, "length": length}
     return _passes(blocks, Stream(problem, **options, shares=shares), options, passes)
 
 
