@@ -87,22 +87,29 @@ class Problem:
             cost = cost.float()
         sizes = "B, N, K"
         fix = f"Every sequence needs a frame and every problem an action ({sizes})."
-        checks.require(min(cost.shape[1:]) > 0, "cost", "non-empty", checks.describe(cost), fix)
+        if min(cost.shape[1:]) == 0:
+            checks.fail("cost", "non-empty", checks.describe(cost), fix)
         every_frame, mask = mask is None, _mask(mask, cost)
         checks.finite("cost", cost, mask.unsqueeze(2))
         if not every_frame:
             cost = cost.masked_fill(~mask.unsqueeze(2), 0)
-        if a is None:
-            a = mask.to(cost.dtype) / (cost.shape[1] if every_frame else mask.sum(dim=1, keepdim=True))
-        else:
+        like = {"dtype": cost.dtype, "device": cost.device}
+        uniform = a is None
+        if a is not None:
             a = _marginal("a", a, cost, cost.shape[1])
             if checks.readable(a) and bool((a * ~mask).any()):
                 fix = "Multiply it by the mask and rescale it."
                 checks.fail("a", "0 on masked frames", "mass on a masked frame", fix)
-        if b is None:
-            b = (a.sum(dim=1, keepdim=True) / cost.shape[2]).expand(-1, cost.shape[2])
+        elif every_frame:
+            a = torch.full(cost.shape[:2], 1 / cost.shape[1], **like)
         else:
+            a = mask.to(cost.dtype) / mask.sum(dim=1, keepdim=True)
+        if b is not None:
             b = _marginal("b", b, cost, cost.shape[2])
+        elif uniform:
+            b = torch.full(cost.shape[::2], 1 / cost.shape[2], **like)
+        else:
+            b = (a.sum(dim=1, keepdim=True) / cost.shape[2]).expand(-1, cost.shape[2])
         relaxed = any(not isinstance(rho, Tensor) and rho != math.inf for rho in (rho_a, rho_b))
         rho_a, rho_b = _per_problem("rho_a", rho_a, cost), _per_problem("rho_b", rho_b, cost)
         if not relaxed:

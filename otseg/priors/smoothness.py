@@ -92,6 +92,8 @@ class TemporalSmoothness:
 
     def _window_and_weight(self, like: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         half_width, height = self.window(mask)
+        if not isinstance(self.weight, Tensor):
+            return half_width, (self.weight * height).to(like.dtype)
         return half_width, per_problem(self.weight, like).reshape(-1) * height.to(like.dtype)
 
     def window(self, mask: Bool[Tensor, "B N"]) -> tuple[Int[Tensor, " B"], Float[Tensor, " B"]]:

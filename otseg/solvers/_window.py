@@ -11,11 +11,16 @@ from otseg.problem import Problem
 from otseg.result import OTResult
 from otseg.solvers._descent import KEEP_ABOVE, decided
 from otseg.solvers._start import start
-from otseg.types import WindowPrior, satisfies
+from otseg.types import GradMode, WindowPrior, satisfies
 
 
 def window_solution(
-    problem: Problem, init: Tensor | OTResult | None, step: Tensor | None, max_iter: int, tol: float | None
+    problem: Problem,
+    init: Tensor | OTResult | None,
+    step: Tensor | None,
+    max_iter: int,
+    tol: float | None,
+    grad: GradMode,
 ) -> OTResult | None:
     """Mirror descent by :func:`~otseg.ops.window_descent.window_descent`; ``None`` where that does not apply.
 
@@ -37,4 +42,4 @@ def window_solution(
         cost, problem.a, problem.b, *settings, half_width, curvature, density, step, max_iter, tol, False
     )
     converged = error < tol if tol is not None else torch.zeros_like(n_iter, dtype=torch.bool)
-    return OTResult(plan, problem, f, g, n_iter, error, converged, "none")
+    return OTResult(plan, problem, f, g, n_iter, error, converged, grad)

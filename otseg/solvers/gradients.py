@@ -45,9 +45,12 @@ class NotConvergedWarning(UserWarning):
 @contextmanager
 def recording(on: bool, device: torch.device) -> Iterator[None]:
     """Record what happens here if ``on``, and compute in full precision even under autocast."""
-    recorded = on and torch.is_grad_enabled()
-    with torch.set_grad_enabled(recorded), torch.autocast(device_type=device.type, enabled=False):
-        yield
+    with torch.set_grad_enabled(on and torch.is_grad_enabled()):
+        if torch.is_autocast_enabled(device.type):
+            with torch.autocast(device_type=device.type, enabled=False):
+                yield
+        else:
+            yield
 
 
 def is_implicit(grad: GradMode, *values: Tensor) -> bool:

@@ -1,7 +1,5 @@
 """Composite mirror descent for plans with curved priors, such as Gromov-Wasserstein smoothness."""
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor
 
@@ -90,9 +88,9 @@ def mirror_descent(
     with recording(grad in ("implicit", "unroll"), problem.cost.device):
         implicit = grad == "implicit" and torch.is_grad_enabled()
         with recording(grad == "unroll", problem.cost.device):
-            fused = window_solution(problem, init, size, max_iter, tol)
+            fused = window_solution(problem, init, size, max_iter, tol, grad)
         if fused is not None and not implicit:
-            return replace(fused, grad=grad)
+            return fused
         descent = Descent.of(problem, inner_iter)
         with recording(grad == "unroll", problem.cost.device):
             if fused is not None:

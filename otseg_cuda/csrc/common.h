@@ -86,6 +86,9 @@ class Scratch {
   }
 };
 
+// The same entries, one after the other in memory.
+inline Tensor packed(const Tensor& x) { return x.is_contiguous() ? x : torch::stable::contiguous(x); }
+
 inline void check_shape(const char* name, const Tensor& x, std::initializer_list<int64_t> shape) {
   bool same = x.dim() == static_cast<int64_t>(shape.size());
   int64_t axis = 0;

@@ -81,9 +81,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> sinkhorn_sweeps(const Tensor& score, 
   check_like("slope_a", slope_a, score);
   check_like("slope_b", slope_b, score);
   check_like("f", f, score);
-  const Tensor dense[] = {torch::stable::contiguous(a), torch::stable::contiguous(b),
-                          torch::stable::contiguous(slope_a), torch::stable::contiguous(slope_b),
-                          torch::stable::contiguous(f)};
+  const Tensor dense[] = {packed(a), packed(b), packed(slope_a), packed(slope_b), packed(f)};
   Tensor f_out = torch::stable::new_empty(score, {size, n}), g_out = torch::stable::new_empty(score, {size, k});
   Tensor error = torch::stable::new_empty(score, {size});
   Tensor n_iter = torch::stable::new_empty(score, {size}, ScalarType::Long);

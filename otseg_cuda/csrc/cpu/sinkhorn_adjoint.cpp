@@ -64,7 +64,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> sinkhorn_adjoint(const Tensor
   const auto dense = [&](const char* name, const Tensor& x, std::initializer_list<int64_t> shape) -> const void* {
     check_shape(name, x, shape);
     check_like(name, x, score);
-    return (kept[used++] = torch::stable::contiguous(x)).data_ptr();
+    return (kept[used++] = packed(x)).data_ptr();
   };
   Tensor made[4] = {torch::stable::new_empty(score, {size, n}), torch::stable::new_empty(score, {size, k}),
                     torch::stable::new_empty(score, {size}), torch::stable::new_empty(score, {size})};

@@ -51,17 +51,17 @@ std::tuple<Tensor, Tensor> viterbi(const Tensor& scores, const Tensor& transitio
   if (initial) {
     check_shape("initial", *initial, {size, k});
     check_like("initial", *initial, scores, "scores");
-    dense[0] = torch::stable::contiguous(*initial);
+    dense[0] = packed(*initial);
   }
   if (final) {
     check_shape("final", *final, {size, k});
     check_like("final", *final, scores, "scores");
-    dense[1] = torch::stable::contiguous(*final);
+    dense[1] = packed(*final);
   }
   if (mask) {
     check_shape("mask", *mask, {size, n});
     STD_TORCH_CHECK(mask->is_cpu() && mask->scalar_type() == ScalarType::Bool, "`mask` must be boolean, on the CPU.");
-    dense[2] = torch::stable::contiguous(*mask);
+    dense[2] = packed(*mask);
   }
   const auto data = [](const std::optional<Tensor>& x) -> const void* { return x ? x->data_ptr() : nullptr; };
   Tensor path = torch::stable::new_empty(scores, {size, n}, ScalarType::Long);

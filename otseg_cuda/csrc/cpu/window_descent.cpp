@@ -43,20 +43,6 @@ struct Batch {
   int64_t* n_iter;
 };
 
-// Masses, contiguous; a denormal number counts as 0.
-Tensor masses(const Tensor& x) {
-  const Tensor from = torch::stable::contiguous(x), to = torch::stable::new_empty(x, {x.size(0), x.size(1)});
-  const auto copy = [count = x.numel()](const auto* in, auto* out) {
-    const auto least = std::numeric_limits<std::decay_t<decltype(*out)>>::min();
-    std::transform(in, in + count, out, [least](auto mass) { return mass >= least ? mass : 0; });
-  };
-  if (x.scalar_type() == torch::headeronly::ScalarType::Float)
-    copy(static_cast<const float*>(from.data_ptr()), static_cast<float*>(to.data_ptr()));
-  else
-    copy(static_cast<const double*>(from.data_ptr()), static_cast<double*>(to.data_ptr()));
-  return to;
-}
-
 #define OTSEG_LOOP "window_descent_loop.h"
 #include "targets.h"
 
@@ -91,12 +77,10 @@ Seven window_descent(const Tensor& cost, const Tensor& a, const Tensor& b, const
   if (step) {
     check_shape("step", *step, {size});
     check_like("step", *step, cost);
-    step = torch::stable::contiguous(*step);
+    step = packed(*step);
   }
-  const Tensor dense[] = {masses(a),                             masses(b),
-                          torch::stable::contiguous(epsilon),    torch::stable::contiguous(rho_a),
-                          torch::stable::contiguous(rho_b),      torch::stable::contiguous(weight),
-                          torch::stable::contiguous(curvature),  torch::stable::contiguous(half_width)};
+  const Tensor dense[] = {packed(a),     packed(b),      packed(epsilon),   packed(rho_a),
+                          packed(rho_b), packed(weight), packed(curvature), packed(half_width)};
   Tensor plan = torch::stable::new_empty(cost, {size, n, k});
   Tensor f = torch::stable::new_empty(cost, {size, n}), g = torch::stable::new_empty(cost, {size, k});
   Tensor objective = torch::stable::new_empty(cost, {size}), error = torch::stable::new_empty(cost, {size});

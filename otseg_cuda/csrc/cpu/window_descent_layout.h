@@ -54,8 +54,10 @@ struct Layout {
     epsilon = value(batch.epsilon), rho_a = value(batch.rho_a), rho_b = value(batch.rho_b);
     weight = value(batch.weight);
     exact = std::isinf(rho_a);
+    // Denormal numbers count as 0.
+    const auto normal = [](T x) { return x >= std::numeric_limits<T>::min() ? x : T(0); };
     frames = batch.n;  // those after the last with mass take no part
-    while (frames > 1 && !(a[frames - 1] > 0)) --frames;
+    while (frames > 1 && !(normal(a[frames - 1]) > 0)) --frames;
     r = std::min(batch.half_width[p], frames);
     strips = (frames + STRIP - 1) / STRIP;
     length = strips * VECS;
@@ -82,14 +84,14 @@ struct Layout {
     std::fill(before(0, 0), before(1, 0), 0.0);
     mass = mass_b = 0;
     for (int64_t strip = 0; strip < strips; ++strip)
-      places(*this, strip, [&](int64_t f, int64_t at) { mass += a_.get()[strip * STRIP + at] = a[f]; });
+      places(*this, strip, [&](int64_t f, int64_t at) { mass += a_.get()[strip * STRIP + at] = normal(a[f]); });
     for (int64_t chunk = 0; chunk < chunks; ++chunk) {
       double* sums = before(chunk + 1, k);
       std::copy(before(chunk, k), before(chunk, k) + LANES, sums);
       for (int64_t i = chunk * strips_per_chunk * STRIP; i < end_of(chunk) * STRIP; ++i) sums[i % LANES] += a_.get()[i];
     }
     for (int64_t c = 0; c < k; ++c) {
-      b_.get()[c] = b[c] >= std::numeric_limits<T>::min() ? b[c] : T(0);  // denormal numbers count as 0
+      b_.get()[c] = normal(b[c]);
       log_b_.get()[c] = b_.get()[c] > 0 ? std::log2(double(b[c])) : NOTHING;
       mass_b += b_.get()[c];
       penalty_.get()[c] = 0;

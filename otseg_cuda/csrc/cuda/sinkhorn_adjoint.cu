@@ -72,7 +72,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> sinkhorn_adjoint(const Tensor
     else
       check_shape(names[i], *given[i], {size, i % 2 == 0 ? n : k});
     check_beside(names[i], *given[i], score, "score");
-    dense[i] = torch::stable::contiguous(*given[i]);
+    dense[i] = packed(*given[i]);
   }
   const Tensor made[] = {torch::stable::new_empty(score, {size, n, k}), torch::stable::new_empty(score, {size, n}),
                          torch::stable::new_empty(score, {size, k}), torch::stable::new_empty(score, {size}),

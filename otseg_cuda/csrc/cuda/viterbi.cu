@@ -69,18 +69,18 @@ std::tuple<Tensor, Tensor> viterbi(const Tensor& scores, const Tensor& transitio
   if (initial) {
     check_shape("initial", *initial, {size, k});
     check_beside("initial", *initial, scores, "scores");
-    dense[0] = torch::stable::contiguous(*initial);
+    dense[0] = packed(*initial);
   }
   if (final) {
     check_shape("final", *final, {size, k});
     check_beside("final", *final, scores, "scores");
-    dense[1] = torch::stable::contiguous(*final);
+    dense[1] = packed(*final);
   }
   if (mask) {
     check_shape("mask", *mask, {size, n});
     STD_TORCH_CHECK(mask->scalar_type() == ScalarType::Bool && mask->get_device() == scores.get_device(),
                     "`mask` must be boolean, on the device of `scores`.");
-    dense[2] = torch::stable::contiguous(*mask);
+    dense[2] = packed(*mask);
   }
   Tensor path = torch::stable::new_empty(scores, {size, n}, ScalarType::Long);
   Tensor value = torch::stable::new_empty(scores, {size});

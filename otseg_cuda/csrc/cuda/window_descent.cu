@@ -95,14 +95,12 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> window_descen
   if (step) {
     check_shape("step", *step, {size});
     check_beside("step", *step, cost, "cost");
-    step = torch::stable::contiguous(*step);
+    step = packed(*step);
   }
   const torch::stable::accelerator::DeviceGuard guard(cost.get_device());
-  const Tensor dense[] = {torch::stable::contiguous(a),      torch::stable::contiguous(b),
-                          torch::stable::contiguous(epsilon), torch::stable::contiguous(rho_a),
-                          torch::stable::contiguous(rho_b),   torch::stable::contiguous(weight),
-                          torch::stable::contiguous(curvature)};
-  const Tensor width = torch::stable::contiguous(half_width);
+  const Tensor dense[] = {packed(a),     packed(b),      packed(epsilon),  packed(rho_a),
+                          packed(rho_b), packed(weight), packed(curvature)};
+  const Tensor width = packed(half_width);
   const Tensor out[] = {torch::stable::new_empty(cost, {size, n, k}), torch::stable::new_empty(cost, {size, n}),
                         torch::stable::new_empty(cost, {size, k}),    torch::stable::new_empty(cost, {size}),
                         torch::stable::new_empty(cost, {size}),
