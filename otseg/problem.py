@@ -93,7 +93,6 @@ class Problem:
         checks.finite("cost", cost, mask.unsqueeze(2))
         if not every_frame:
             cost = cost.masked_fill(~mask.unsqueeze(2), 0)
-        like = {"dtype": cost.dtype, "device": cost.device}
         uniform = a is None
         if a is not None:
             a = _marginal("a", a, cost, cost.shape[1])
@@ -101,13 +100,13 @@ class Problem:
                 fix = "Multiply it by the mask and rescale it."
                 checks.fail("a", "0 on masked frames", "mass on a masked frame", fix)
         elif every_frame:
-            a = torch.full(cost.shape[:2], 1 / cost.shape[1], **like)
+            a = cost.new_full(cost.shape[:2], 1 / cost.shape[1])
         else:
             a = mask.to(cost.dtype) / mask.sum(dim=1, keepdim=True)
         if b is not None:
             b = _marginal("b", b, cost, cost.shape[2])
         elif uniform:
-            b = torch.full(cost.shape[::2], 1 / cost.shape[2], **like)
+            b = cost.new_full(cost.shape[::2], 1 / cost.shape[2])
         else:
             b = (a.sum(dim=1, keepdim=True) / cost.shape[2]).expand(-1, cost.shape[2])
         relaxed = any(not isinstance(rho, Tensor) and rho != math.inf for rho in (rho_a, rho_b))
