@@ -103,8 +103,7 @@ def asot_work(shape: tuple[int, int, int]) -> tuple[Work, Peers]:
 def points_work(shape: tuple[int, int, int], features: int = 64) -> tuple[Work, Peers]:
     """Potentials from points, squared distances as costs: what FlashSinkhorn is made for."""
     batch, n, k = shape
-    generator = torch.Generator().manual_seed(0)
-    x, y = (torch.rand(batch, size, features, generator=generator).cuda() / features**0.5 for size in (n, k))
+    x, y = (make_cost((batch, n + k, features)) / features**0.5).split((n, k), dim=1)
     options = {"epsilon": EPSILON, "max_iter": SWEEPS, "tol": None, "grad": "none"}
     peers: Peers = {"FlashSinkhorn": "not installed: pip install flash-sinkhorn"}
     if installed("flash_sinkhorn"):
@@ -137,7 +136,7 @@ def viterbi_work(shape: tuple[int, int, int]) -> tuple[Work, Peers]:
     """Random transitions, which make every kernel try every state; a price for switching and a transcript beside."""
     scores = make_cost(shape)
     k = shape[2]
-    dense = torch.rand(1, k, k, generator=torch.Generator().manual_seed(1)).cuda()
+    dense = make_cost((1, k, k))
     stays = torch.eye(k, device=scores.device).bool()
     price = torch.where(stays, 0.0, -2.0)[None]
     transcript = torch.where(stays | stays.roll(1, dims=1).triu(), 0.0, -math.inf)[None]

@@ -142,12 +142,10 @@ def _read_folder(folder: Path) -> Recordings:
     if (folder / "groundTruth").is_dir():
         fix = "Give its sub-folder of features, or use otseg.data.load_folder."
         checks.fail_file(folder, "holds labels too: files of them are no recordings", fix)
-    files = sorted(path for path in folder.rglob("[!.]*") if path.is_file())
-    paths = [path for path in files if path.suffix in FEATURE_SUFFIXES]
+    found = (path for path in folder.rglob("[!.]*") if path.suffix in FEATURE_SUFFIXES and path.is_file())
+    paths = sorted(found)
     if not paths:
         fix = "Save each recording as an (N, D) array with numpy.save."
-        if any(path.suffix == ".csv" for path in files):
-            fix = "Read tables with pandas: [pandas.read_csv(path, index_col=0) for path in folder.rglob('*.csv')]."
         checks.fail_file(folder, f"no file of features in the folder ({' or '.join(FEATURE_SUFFIXES)})", fix)
     names: dict[str, Path] = {}
     for path in paths:

@@ -35,8 +35,8 @@ class OTSegmenter(
 
     Wherever recordings are taken, ``X`` is a list of ``(N_i, D)`` arrays (NumPy, torch, pandas), one frame per row;
     one long ``(N, D)`` array, with the ``lengths`` of its recordings or as a single one; or the path of a folder with
-    one file per recording, ``.npy`` or ``.txt``, in it or in its sub-folders. Results have the same form, in NumPy: a
-    list, one long array, or a mapping by name of the file (its path in the folder, without the ending).
+    one file per recording (``.npy``, ``.csv`` or ``.txt``), sub-folders included. Results have the same form, in NumPy:
+    a list, one long array, or a mapping by name of the file (its path in the folder, without the ending).
 
     Frames follow each other in even steps; the index of a data frame is not used, but if it holds times they must not
     go back. NaN and infinite values are refused. Features are computed with in float32; memory maps and files are read

@@ -69,7 +69,7 @@ def test_a_whole_run(monkeypatch, tmp_path, generator):
         raise RuntimeError("first line\nout of memory")
 
     for name, value in {
-        "SINKHORN": [(2, 30, 4)], "ASOT": [(1, 60, 3)], "SWEEPS": 5, "milliseconds": clock,
+        "WORKS": [(work, [(2, 30, 4)], *rest) for work, _, *rest in gpu.WORKS], "SWEEPS": 5, "milliseconds": clock,
         "make_cost": lambda shape: torch.rand(shape, generator=generator), "require_gpu": lambda: None,
         "require_kernels": lambda state: None, "run_tests": lambda: "140 passed",
         "sanitize": lambda: {"memcheck": "ok"}, "ceilings": lambda: LIMITS,
@@ -84,7 +84,7 @@ def test_a_whole_run(monkeypatch, tmp_path, generator):
     assert {peer for work, peer in by if work == "ASOT"} >= {"otseg", "op, kernel", "published"}
     assert by["Sinkhorn", "POT batch"]["ms"] == "out of memory"
     kernel = by["Sinkhorn", "op, kernel"]
-    entries = 2 * 30 * 4 * 5
+    entries = 2 * 30 * 4 * gpu.SINKHORN_EFFORT.rounds
     assert kernel["bytes / ceiling"] == pytest.approx(4 * entries / (kernel["ms"] / 1e3) / 1e9 / LIMITS["copy"])
     assert kernel["exponentials / ceiling"] == pytest.approx(entries / (kernel["ms"] / 1e3) / 1e9 / 0.5)
     assert by["ASOT", "op, kernel"]["bytes / ceiling"] > 0

@@ -24,7 +24,7 @@ def recordings():
     means = 3 * generator.normal(size=(4, 6))
     for _ in range(6):
         truth = np.repeat(np.arange(4), generator.integers(40, 80, 4))
-        yield truth, means[truth] + generator.normal(size=(len(truth), n_features))
+        yield truth, means[truth] + generator.normal(size=(len(truth), 6))
 
 
 def test_from_recordings_to_a_table_and_a_picture(tmp_path):

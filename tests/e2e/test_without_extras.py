@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 #: Every optional package, by the name it is imported by, and the extra that brings it.
 OPTIONAL = {
+    "distributed": "dask",
     "geomloss": "geomloss",
     "huggingface_hub": "hub",
     "lightning": "train",
@@ -42,6 +43,7 @@ CALLS = {
     "otseg.estimators.to_segment_table([0, 0, 1])": "pandas",
     "otseg.OTSegmenter(2).fit([x[0].numpy()])": "train",
     "importlib.import_module('otseg.train')": "train",
+    "importlib.import_module('otseg.report')": "train",
     "importlib.import_module('otseg.metrics.streaming')": "train",
 }
 #: Command lines, and the extra that they need.
@@ -50,6 +52,7 @@ COMMANDS = {
     ("eval", "model.safetensors", "data"): "train",
     ("segment", "model.safetensors", "data/a.npy"): "train",
     ("reproduce", "clot", "--dataset", "breakfast", "--dry-run"): "train",
+    ("report", "data"): "train",
 }
 BLOCK = f"""
 import sys
@@ -120,7 +123,8 @@ def test_the_lists_are_complete():
 
 def test_every_module_but_training_imports(bare):
     failed = {name: error for name, error in bare["modules"].items() if error is not None}
-    assert all(name == "otseg.metrics.streaming" or name.startswith("otseg.train") for name in failed), failed
+    need = ("otseg.metrics.streaming", "otseg.train", "otseg.report")
+    assert all(name.startswith(need) for name in failed), failed
     assert all(names_command(error, "train") for error in failed.values()), failed
 
 

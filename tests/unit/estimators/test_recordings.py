@@ -81,20 +81,19 @@ def test_data_frames_keep_their_columns_and_times_start_again_in_each_recording(
 
 
 def test_folders(tmp_path):
-    with pytest.raises(ValueError, match=r"no file of features in the folder \(\.npy or \.txt\)\. Save each"):
-        read_recordings(tmp_path)
-    (tmp_path / "table.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(ValueError, match=r"Read tables with pandas"):
+    with pytest.raises(ValueError, match=r"no file of features in the folder \(\.npy or \.csv or \.txt\)\. Save each"):
         read_recordings(tmp_path)
     np.save(tmp_path / "b.npy", X)
     (tmp_path / "sub").mkdir()
     np.savetxt(tmp_path / "sub" / "a.txt", X[:3])
+    (tmp_path / "sub" / "c.csv").write_text("time,a,b\n0,1,2\n1,3,4\n")
     np.save(tmp_path / ".hidden.npy", X[:, 0])
     recordings = read_recordings(str(tmp_path))
-    assert recordings.dataset.names == ("b", "sub/a")
-    assert recordings.n_frames == (6, 3)
+    assert recordings.dataset.names == ("b", "sub/a", "sub/c")
+    assert recordings.n_frames == (6, 3, 2)
+    np.testing.assert_array_equal(recordings.dataset[2].features, [[1, 2], [3, 4]])
     np.testing.assert_array_equal(recordings.dataset[1].features, X[:3])
-    assert list(recordings.restore([X[:, 0], X[:3, 0]])) == ["b", "sub/a"]
+    assert list(recordings.restore([X[:, 0], X[:3, 0], X[:2, 0]])) == ["b", "sub/a", "sub/c"]
 
 
 def test_files_are_found_from_another_working_folder(tmp_path, monkeypatch):
