@@ -23,6 +23,7 @@ LINKS = {
     r"\]\((?:\.\./)+benchmarks/(?:README\.md|results/?)?\)": "](/benchmarks.md)",
     r"\]\((?:\.\./)+CONTRIBUTING\.md\)": "](/contributing.md)",
     r"\]\((?:\.\./)+CHANGELOG\.md\)": "](/changelog.md)",
+    r"\]\((?:\.\./)+SECURITY\.md\)": "](/security.md)",
     r"\]\((?:\.\./)+examples/(plot_\w+)\.py\)": r"](/gallery/\1.rst)",
 }
 
@@ -72,10 +73,7 @@ def write(app: Sphinx) -> None:
 
 
 def relink(app: Sphinx, page: str, source: list[str]) -> None:
-    """Turn links to files of the repository into links to pages, and leave out what would list no page."""
-    for line in [line for line in source[0].splitlines() if page == "index" and line.endswith("*")]:
-        if not list(DOCS.glob(f"{line}.md")):
-            source[0] = source[0].replace(f"\n{line}\n", "\n")
+    """Turn links to files of the repository into links to pages."""
     for pattern, replacement in LINKS.items():
         source[0] = re.sub(pattern, replacement, source[0])
 

@@ -61,7 +61,7 @@ class OTSegmenter(
         model_ (SegmentationModel): The trained model, on the CPU.
         n_actions_ (int): Number of actions.
         n_features_in_ (int): Number of features.
-        feature_names_in_ (array of str): Their names, where all recordings are data frames with names for columns.
+        feature_names_in_ (numpy.ndarray of str): Their names, where all recordings are data frames with named columns.
         loss_curve_ (list of float): Training loss of every epoch.
 
     Note:

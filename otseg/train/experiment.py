@@ -57,7 +57,7 @@ def run_experiment(
         activities: Activities to train; all if ``None``.
         validate: Whether to score after epochs, too, for the curves (``check_val_every_n_epoch`` says after which).
         progress: Whether to show a bar on the standard error.
-        wandb: Project at Weights & Biases to log to as well, see :func:`otseg.train.loggers.wandb_logger`.
+        wandb: Project at Weights & Biases to log to as well, which needs the extra ``wandb``.
         **trainer: Options of :class:`lightning.Trainer`, such as ``accelerator="gpu"``.
 
     Returns:
@@ -129,7 +129,7 @@ def evaluate_baseline(
 
     Args:
         title: Its name in tables.
-        segment: From the sequences of an activity to their labels, such as one of :mod:`otseg.models.baselines`.
+        segment: From the sequences of an activity to their labels, such as :func:`otseg.models.uniform_split`.
         data: Sequences with labels.
         activities: Activities to score; all if ``None``.
         **protocol: Options of :func:`otseg.metrics.evaluate`, other than the scope.

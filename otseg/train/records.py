@@ -59,7 +59,7 @@ class Embedding:
     """Frames and prototypes in the plane of the frames' two largest principal components.
 
     Attributes:
-        frames: Places ``(x, y)`` of at most :data:`N_FRAMES` frames, evenly from all sequences.
+        frames: Places ``(x, y)`` of at most ``N_FRAMES`` frames, evenly from all sequences.
         labels: Their actions.
         target: Their true classes; ``None`` without ground truth.
         prototypes: Places of the prototypes.
