@@ -16,16 +16,21 @@ import otseg
 RESULTS = Path(__file__).resolve().parent / "results"
 
 
-def seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+def seconds(work: Callable[[], object], least: float = 0.0) -> float:
+    """Mean time of as many calls as take ``least`` seconds together."""
+    start, calls, taken = time.perf_counter(), 0, -1.0
+    while taken < least:
+        work()
+        calls, taken = calls + 1, time.perf_counter() - start
+    return taken / calls
 
 
-def side_by_side(ours: Callable[[], object], theirs: Callable[[], object], repeats: int) -> dict[str, float]:
+def side_by_side(
+    ours: Callable[[], object], theirs: Callable[[], object], repeats: int, least: float = 0.0
+) -> dict[str, float]:
     """Median times and median of the ratios of runs that follow one another, after one warm-up of each."""
     ours(), theirs()
-    pairs = [(seconds(ours), seconds(theirs)) for _ in range(repeats)]
+    pairs = [(seconds(ours, least), seconds(theirs, least)) for _ in range(repeats)]
     return {
         "ours_s": statistics.median(o for o, _ in pairs),
         "theirs_s": statistics.median(t for _, t in pairs),
