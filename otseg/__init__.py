@@ -1,5 +1,7 @@
 """Differentiable optimal transport for temporal segmentation."""
 
+from importlib import import_module
+
 from otseg import costs, data, decode, metrics, models, plots, priors, solvers, streaming
 from otseg.costs import sliced_wasserstein
 from otseg.doors import gromov_ot, sinkhorn, temporal_ot
@@ -21,6 +23,7 @@ __all__ = [
     "costs",
     "data",
     "decode",
+    "estimators",
     "feature_dispatch",
     "gromov_ot",
     "metrics",
@@ -38,8 +41,7 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     """Import the estimator when it is asked for: scikit-learn takes as long to import as torch."""
-    if name == "OTSegmenter":
-        from otseg.estimators import OTSegmenter
-
-        return OTSegmenter
+    if name in ("OTSegmenter", "estimators"):
+        estimators = import_module("otseg.estimators")
+        return estimators if name == "estimators" else estimators.OTSegmenter
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
