@@ -142,8 +142,7 @@ def _read_folder(folder: Path) -> Recordings:
     if (folder / "groundTruth").is_dir():
         fix = "Give its sub-folder of features, or use otseg.data.load_folder."
         checks.fail_file(folder, "holds labels too: files of them are no recordings", fix)
-    found = (path for path in folder.rglob("[!.]*") if path.suffix in FEATURE_SUFFIXES and path.is_file())
-    paths = sorted(found)
+    paths = sorted(path for path in folder.rglob("[!.]*") if path.suffix in FEATURE_SUFFIXES and path.is_file())
     if not paths:
         fix = "Save each recording as an (N, D) array with numpy.save."
         checks.fail_file(folder, f"no file of features in the folder ({' or '.join(FEATURE_SUFFIXES)})", fix)
