@@ -98,6 +98,7 @@ def reference_window_descent(
     exact = torch.isinf(rho_a)
     finite_a = torch.where(exact, 0, rho_a)
     massive = (a > 0).unsqueeze(2)
+    cost = torch.where(massive, cost, 0)  # a frame without mass may hold anything
     width = cost.masked_fill(~massive, -torch.inf).amax(dim=(1, 2))
     width = width - cost.masked_fill(~massive, torch.inf).amin(dim=(1, 2)) + 2 * curvature
     rounding = ROUNDING * torch.finfo(cost.dtype).eps * mass * (width + epsilon)
