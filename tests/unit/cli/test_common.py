@@ -28,7 +28,7 @@ def test_the_status_is_what_was_found(ok, status):
 
 def test_json_is_alone_on_the_standard_output():
     def noisy():
-        print("a library that prints")
+        print("a library that prints", flush=True)
         return Outcome({"x": 1}, "text")
 
     outcome = run(noisy, "--json")

@@ -54,7 +54,7 @@ def test_videos_follow_the_statistics(activity):
             following[before, now][after] += 1
     for name, numbers in statistics["actions"].items():
         expected = numbers["count"] / statistics["n_videos"]  # segments per video
-        assert len(durations[name]) / n == pytest.approx(expected, rel=0.12, abs=0.03), name
+        assert len(durations[name]) / n == pytest.approx(expected, rel=0.15, abs=0.03), name
         if len(durations[name]) > 200:
             log = torch.tensor(durations[name]).double().log()
             assert float(log.mean()) == pytest.approx(numbers["log_mean"], abs=0.12), name
