@@ -49,7 +49,8 @@ def spread(
 
     size = group_size(len(items), weight(model), item_bytes, effective_n_jobs(n_jobs))
     groups = (items[start : start + size] for start in range(0, len(items), size))
-    parallel = Parallel(n_jobs=n_jobs, batch_size=1, return_as="generator")
+    chosen = {} if n_jobs is None else {"n_jobs": n_jobs}  # to joblib 1.3, None is one whatever was configured
+    parallel = Parallel(**chosen, batch_size=1, return_as="generator")
     for results in parallel(delayed(function)(model, group) for group in groups):
         yield from results
 
