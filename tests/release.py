@@ -53,6 +53,28 @@ write_model(model, 'model.safetensors')
 otseg.models.SegmentationModel.from_pretrained('model.safetensors')
 """,
     "wandb": "import wandb",
+    "dask": """
+import joblib
+from distributed import Client
+with Client(processes=False, n_workers=2, dashboard_address=None), joblib.parallel_config("dask"):
+    assert joblib.Parallel()(joblib.delayed(abs)(-i) for i in range(3)) == [0, 1, 2]
+""",
+}
+#: Settings of a small site: a page of every kind, and one example that is run.
+PAGES = ("master_doc=bibliography", "include_patterns=bibliography.md,api/costs.rst,gallery/plot_sinkhorn.rst")
+PAGES += ("sphinx_gallery_conf.filename_pattern=plot_sinkhorn",)
+#: What an extra for who works on otseg promises: runs of Python in the folder of the source distribution.
+DEVELOPMENT = {
+    "test": (
+        ("-m", "ruff", "check", "."),
+        ("-m", "mypy", "--follow-imports", "silent", "otseg/checks.py"),
+        ("-m", "pytest", "-q", "--collect-only"),
+        ("-m", "pytest", "-q", "--cov", "-n", "2", "tests/unit/decode", "tests/unit/test_problem.py"),
+    ),
+    "docs": (
+        ("-m", "sphinx", "-q", "docs", "site", *(word for option in PAGES for word in ("-D", option))),
+        ("-c", "open('site/api/costs.html'), open('site/_images/sphx_glr_plot_sinkhorn_001.png')"),
+    ),
 }
 
 
@@ -87,12 +109,13 @@ class Fresh:
                 if source.exists() and not target.exists():
                     target.symlink_to(source)
 
-    def run(self, *command: object, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run something in the folder, without settings of otseg or Python."""
+    def run(self, *command: object, cwd: str = ".", **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run something in the folder, or in one in it, without settings of otseg or Python."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("OTSEG_", "PYTHON"))}
         environment |= {"XDG_CACHE_HOME": str(self.folder / "cache"), "MPLBACKEND": "Agg", **variables}
         words = [str(word) for word in command]
-        return subprocess.run(words, cwd=self.folder, env=environment, capture_output=True, text=True, errors="replace")
+        run = {"env": environment, "capture_output": True, "text": True, "errors": "replace"}
+        return subprocess.run(words, cwd=self.folder / cwd, check=False, **run)
 
     def pip(self, *words: object) -> subprocess.CompletedProcess[str]:
         """Run pip for this environment."""
@@ -193,11 +216,16 @@ def extra(name: str) -> Callable[[Path], str]:
         place = Fresh(folder)
         place.borrow()
         place.pip("install", "-q", "-c", ROOT / "constraints.txt", f"{wheel}[{name}]")
-        for promise in EXTRAS.values() if name == "all" else [EXTRAS[name]]:
+        for promise in EXTRAS.values() if name == "all" else filter(None, [EXTRAS.get(name)]):
             place.python(promise)
+        if name in DEVELOPMENT:
+            (source,) = distributions(folder).glob("*.tar.gz")
+            shutil.unpack_archive(source, folder)
+        for words in DEVELOPMENT.get(name, ()):
+            succeed(place.run(place.bin / "python", *words, cwd=source.name.removesuffix(".tar.gz")))
         doctor = json.loads(succeed(place.run(place.bin / "otseg", "doctor", "--json")).stdout)
         states = {extra: about["install"] for extra, about in doctor["extras"].items()}
-        check(states[name] is None if name != "all" else not any(states.values()), str(states))
+        check(not (any(states.values()) if name == "all" else states.get(name)), str(states))
         for other, command in states.items():
             check(command in (None, f"pip install 'otseg[{other}]'"), str(command))
         return "does what it promises; also here: " + ", ".join(sorted(e for e in states if not states[e]) or ["none"])
@@ -206,7 +234,7 @@ def extra(name: str) -> Callable[[Path], str]:
 
 
 CASES: dict[str, Callable[[Path], str]] = {"build": build, "install": install, "kernels": kernels}
-CASES |= {name: extra(name) for name in (*EXTRAS, "all")}
+CASES |= {name: extra(name) for name in (*EXTRAS, *DEVELOPMENT, "all")}
 
 
 def main() -> int:
