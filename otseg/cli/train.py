@@ -69,5 +69,7 @@ def train(
 def _written(output: Path) -> str:
     """Where the models are, and what to do with them."""
     models = sorted(output.glob("*/*/model.safetensors"))
-    command = f"\nSegment recordings with: otseg segment {models[0].parent} FILES..." if models else ""
-    return f"Written to {output}{command}"
+    lines = [f"Written to {output}", f"Look at the run with: otseg report {output}"]
+    if models:
+        lines.append(f"Segment recordings with: otseg segment {models[0].parent} FILES...")
+    return "\n".join(lines)

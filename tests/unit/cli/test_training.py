@@ -56,7 +56,9 @@ def test_seeds_refuse(text):
 def test_train_prints_one_document_and_goes_on(otseg_command, folder, trained):
     arguments = ("train", folder, "--model", "asot", *TINY, "--output", trained, "--json")
     before = (trained / "all" / "seed_0" / "run.json").stat().st_mtime_ns
-    document = otseg_command(*arguments, "--seeds", "0,1").document
+    done = otseg_command(*arguments, "--seeds", "0,1")
+    document = done.document  # parsed from all of the standard output
+    assert "otseg report" not in done.stdout + done.stderr
     assert (trained / "all" / "seed_0" / "run.json").stat().st_mtime_ns == before
     assert document["seeds"] == [0, 1]
     assert document["runs"][0]["model_config"]["n_actions"] == 3
@@ -176,6 +178,8 @@ def test_train_without_labels_says_what_to_do(otseg_command, folder, tmp_path):
     done = otseg_command(*flat, "--no-labels", "--n-actions", "3").stdout
     assert "1 model trained" in done
     assert f"otseg segment {output / 'all' / 'seed_0'} FILES" in done
+    assert f"Look at the run with: otseg report {output}\n" in done
+    assert otseg_command("report", output).stdout.splitlines()[-1].startswith(f"Written to {output / 'report.html'}")
 
 
 def test_segment_refuses_other_features(otseg_command, trained, tmp_path):
