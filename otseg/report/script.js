@@ -1,4 +1,4 @@
-// Hovering, searching and sorting of ribbons. Their strokes are the data: "M<first frame> 0h<frames>".
+// Pointing at, searching and sorting of ribbons. Their strokes are the data: "M<first frame> 0h<frames>".
 "use strict";
 const tip = document.querySelector(".tip");
 const line = document.createElement("div");
@@ -35,28 +35,79 @@ function hide() {
   line.remove();
 }
 
-function point(event) {
-  const svg = event.target.closest && event.target.closest(".row svg");
-  if (!svg) return hide();
-  const video = svg.closest(".video"), box = svg.getBoundingClientRect(), outer = video.getBoundingClientRect();
-  const n = +video.dataset.frames;
-  const frame = Math.max(0, Math.min(n - 1, Math.floor(((event.clientX - box.left) / box.width) * n)));
+function show(video, frame, x) {
+  const outer = video.getBoundingClientRect();
   tip.textContent = describe(video, frame);
   tip.hidden = false;
   const width = tip.offsetWidth, height = tip.offsetHeight;
   const below = outer.bottom + 8 + height < innerHeight;
-  tip.style.left = `${Math.max(4, Math.min(event.clientX + 14, innerWidth - width - 4))}px`;
+  tip.style.left = `${Math.max(4, Math.min(x + 14, innerWidth - width - 4))}px`;
   tip.style.top = `${below ? outer.bottom + 8 : Math.max(4, outer.top - height - 8)}px`;
   const rows = video.querySelector(".rows");
-  line.style.left = `${event.clientX - outer.left}px`;
+  line.style.left = `${x - outer.left}px`;
   line.style.top = `${rows.offsetTop}px`;
   line.style.height = `${rows.offsetHeight}px`;
   if (line.parentNode !== video) video.append(line);
 }
 
+function point(event) {
+  const svg = event.target.closest && event.target.closest(".row svg");
+  if (!svg) return hide();
+  const video = svg.closest(".video"), box = svg.getBoundingClientRect(), n = +video.dataset.frames;
+  const frame = Math.max(0, Math.min(n - 1, Math.floor(((event.clientX - box.left) / box.width) * n)));
+  show(video, frame, event.clientX);
+}
+
+// By keys, the ribbons of a video are a slider: what is shown is also what a screen reader says.
+function shown(rows) {
+  return [...rows.querySelectorAll(".row:not([hidden]) svg")];
+}
+
+function goto(rows, frame) {
+  const video = rows.closest(".video"), [svg] = shown(rows);
+  if (!svg) return hide();
+  const box = svg.getBoundingClientRect();
+  rows.setAttribute("aria-valuenow", frame);
+  rows.setAttribute("aria-valuetext", describe(video, frame));
+  show(video, frame, box.left + ((frame + 0.5) / +video.dataset.frames) * box.width);
+}
+
+function press(event) {
+  if (event.ctrlKey || event.altKey || event.metaKey) return;
+  const rows = event.currentTarget, frame = +rows.getAttribute("aria-valuenow");
+  const last = +rows.getAttribute("aria-valuemax");
+  const starts = event.shiftKey ? [frame - 1, frame + 1] : shown(rows).flatMap(segments).map((part) => part.start);
+  const to = {
+    ArrowLeft: Math.max(0, ...starts.filter((start) => start < frame)),
+    ArrowRight: Math.min(last, ...starts.filter((start) => start > frame)),
+    Home: 0,
+    End: last,
+  }[event.key];
+  if (to === undefined) return;
+  event.preventDefault();
+  goto(rows, to);
+}
+
+function again() {
+  const rows = document.activeElement;
+  if (rows.matches(".rows:focus-visible")) goto(rows, +rows.getAttribute("aria-valuenow"));
+  else hide();
+}
+
+for (const rows of document.querySelectorAll(".rows")) {
+  const { name, frames } = rows.closest(".video").dataset;
+  rows.tabIndex = 0;
+  rows.setAttribute("role", "slider");
+  rows.setAttribute("aria-label", `Segments of ${name}`);
+  for (const [key, value] of [["min", 0], ["max", frames - 1], ["now", 0]]) rows.setAttribute(`aria-value${key}`, value);
+  rows.addEventListener("keydown", press);
+  rows.addEventListener("focus", again);
+  rows.addEventListener("blur", hide);
+}
+
 document.addEventListener("pointermove", point);
 document.addEventListener("pointerdown", point);
-document.addEventListener("scroll", hide, { passive: true });
+document.addEventListener("scroll", again, { passive: true });
 document.addEventListener("keydown", (event) => event.key === "Escape" && hide());
 
 for (const ribbons of document.querySelectorAll(".ribbons")) {
@@ -88,8 +139,9 @@ for (const ribbons of document.querySelectorAll(".ribbons")) {
       ribbons.classList.toggle("focus", on);
       for (const path of list.getElementsByClassName(entry.dataset.class)) path.classList.toggle("focused", on);
     };
-    entry.addEventListener("pointerenter", () => mark(true));
-    entry.addEventListener("pointerleave", () => mark(false));
+    entry.tabIndex = 0;
+    for (const kind of ["pointerenter", "focus"]) entry.addEventListener(kind, () => mark(true));
+    for (const kind of ["pointerleave", "blur"]) entry.addEventListener(kind, () => mark(false));
   }
 }
 
