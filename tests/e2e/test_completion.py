@@ -20,6 +20,8 @@ SHELLS = {
 }
 #: Runs a shell in a terminal of its own.
 IN_TERMINAL = "import pty, sys; pty.spawn(sys.argv[1:])"
+#: What moves the cursor or colors the text.
+CONTROL = re.compile(rb"\x1b\[[?\d;]*[A-Za-z]|\x1b[=>]|.\x08|[\r\x07]")
 
 
 class Terminal:
@@ -42,9 +44,7 @@ class Terminal:
         seen, end = len(self.screen), time.monotonic() + 30
         self.process.stdin.write(keys.encode())
         while True:
-            text = re.sub(rb"\x1b\[[?\d;]*[A-Za-z]|\x1b[=>]|.\x08|[\r\x07]", b"", self.screen[seen:]).decode(
-                errors="replace"
-            )
+            text = CONTROL.sub(b"", self.screen[seen:]).decode(errors="replace")
             if all(part in text for part in expected) or time.monotonic() > end:
                 return text
             time.sleep(0.05)
