@@ -40,17 +40,20 @@ def spread(
         TypeError: If it is no integer.
 
     Yields:
-        The results in the order of the items, each group as soon as it and those before it are done.
+        The results in the order of the items, each group as soon as it and those before it are done; all at the end
+        where the backend cannot do that (Ray's).
     """
     if n_jobs is not None:
         checks.number("n_jobs", n_jobs, integer=True)
     checks.require(n_jobs != 0, "n_jobs", "a number of processes, or -1 for one per processor", n_jobs)
     from joblib import Parallel, delayed, effective_n_jobs
+    from joblib.parallel import get_active_backend
 
     size = group_size(len(items), weight(model), item_bytes, effective_n_jobs(n_jobs))
     groups = (items[start : start + size] for start in range(0, len(items), size))
     chosen = {} if n_jobs is None else {"n_jobs": n_jobs}  # to joblib 1.3, None is one whatever was configured
-    parallel = Parallel(**chosen, batch_size=1, return_as="generator")
+    soon = get_active_backend()[0].supports_return_generator
+    parallel = Parallel(**chosen, batch_size=1, return_as="generator" if soon else "list")
     for results in parallel(delayed(function)(model, group) for group in groups):
         yield from results
 

@@ -41,6 +41,18 @@ def test_whoever_chose_a_backend_gets_it():
     assert [len(group) for group, _ in model.groups] == [2] * 8
 
 
+class AtOnce(joblib.parallel.ThreadingBackend):
+    """Like Ray's, a backend that has results only when all are there."""
+
+    supports_return_generator = False
+
+
+def test_a_backend_that_cannot_give_results_one_by_one(monkeypatch):
+    monkeypatch.setitem(joblib.parallel.BACKENDS, "at once", AtOnce)
+    with joblib.parallel_config("at once", n_jobs=2):
+        assert list(spread(double, Tagged(), range(5))) == [0, 2, 4, 6, 8]
+
+
 def test_results_come_as_soon_as_they_are_known():
     model = Tagged()
     results = spread(double, model, range(3))
